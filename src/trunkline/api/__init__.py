@@ -1,0 +1,1 @@
+"""What every API is: routes made from catalogue rows, who calls, errors in its words, every request measured."""

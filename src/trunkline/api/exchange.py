@@ -1,0 +1,116 @@
+"""One request and what becomes of it: what came in, who calls, which operation it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote_plus
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope
+
+from trunkline.catalogue.rows import Operation, Service
+from trunkline.clock import monotonic
+from trunkline.errors import InvalidError, TooLargeError, UnavailableError
+from trunkline.services.resources import Resource
+
+T = TypeVar("T")
+BODY_PATIENCE_S = 30.0
+
+
+class Exchange:
+    """One request being answered; doors and handlers fill in what they find out."""
+
+    def __init__(
+        self, scope: Scope, receive: Receive, *, at: datetime, ms_cv: str, request_id: str, largest: int
+    ) -> None:
+        self._receive = receive
+        self._largest = largest
+        self.started = monotonic()
+        self.at = at
+        self.ms_cv = ms_cv
+        self.request_id = request_id
+        self.method: str = scope["method"]
+        self.headers = Headers(scope=scope)
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        self.raw_path = raw.decode("latin-1").partition("?")[0]
+        self.query_string: str = scope["query_string"].decode("latin-1")
+        self.scheme: str = scope["scheme"]
+        self.host = self.headers.get("host", "")
+        self.client_ip: str = scope["client"][0] if scope.get("client") else ""
+        self.body = b""
+        self.query: Mapping[str, str] = _query(self.query_string)
+        self.service: Service | None = None
+        self.operation: Operation | None = None
+        self.params: dict[str, str] = {}
+        # the resource that the Host names, if it names one; set before anyone is identified
+        self.named: Resource | None = None
+        self.resource: Resource | None = None
+        self.caller = ""
+        self.principal: Any = None
+        self.extra: dict[str, str] = {}
+        self.counted_as = ""
+        self.served = True
+
+    async def read_body(self) -> None:
+        """Read the whole body. Raises TooLargeError, UnavailableError when it does not come in time."""
+        length = self.headers.get("content-length", "0")
+        if length.isdigit() and int(length) > self._largest:
+            raise TooLargeError(f"The body has {length} bytes; {self._largest} are taken.")
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_PATIENCE_S):
+                more = True
+                while more:
+                    message = await self._receive()
+                    if message["type"] != "http.request":
+                        raise InvalidError("The body ended before it was complete.")
+                    chunk: bytes = message.get("body", b"")
+                    size += len(chunk)
+                    if size > self._largest:
+                        raise TooLargeError(f"The body is larger than {self._largest} bytes.")
+                    chunks.append(chunk)
+                    more = message.get("more_body", False)
+        except TimeoutError as error:
+            raise UnavailableError("The body did not arrive in time.") from error
+        self.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def json(self, kind: type[T]) -> T:
+        """Read the body as JSON of a shape; raises InvalidError that names the place."""
+        try:
+            return msgspec.json.decode(self.body or b"{}", type=kind)
+        except msgspec.ValidationError as error:
+            what, _, where = str(error).partition(" - at `")
+            raise InvalidError(f"{what}.", target=where.rstrip("`").removeprefix("$.") or "body") from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidError(f"The body is not valid JSON: {error}.", target="body") from error
+
+    def number(self, name: str, *, default: int, least: int, most: int) -> int:
+        """Read a whole number from the query; above `most` it is cut to it. Raises InvalidError."""
+        text = self.query.get(name.lower())
+        if text is None or text == "":
+            return default
+        if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) < least:
+            raise InvalidError(f"{name} must be a whole number from {least} on.", target=name)
+        return min(int(text), most)
+
+    @property
+    def base_url(self) -> str:
+        """The address under which the client reached the server, without a slash at the end."""
+        return f"{self.scheme}://{self.host}"
+
+
+def _query(text: str) -> dict[str, str]:
+    """Read a query string; names are decoded and lower-cased, of a name given twice the first one counts."""
+    found: dict[str, str] = {}
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=200, errors="replace")
+    except ValueError:
+        pairs = []
+    for name, value in pairs:
+        found.setdefault(unquote_plus(name).lower(), value)
+    return found

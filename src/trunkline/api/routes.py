@@ -1,0 +1,136 @@
+"""Routes: catalogue rows turned into a table that finds the operation of a method and a path."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from trunkline.catalogue.rows import Operation, Service
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """One segment of a template: a literal, or a parameter with an optional literal suffix."""
+
+    literal: str = ""
+    parameter: str = ""
+
+    def match(self, text: str, params: dict[str, str]) -> bool:
+        if not self.parameter:
+            return text.lower() == self.literal
+        if self.literal:
+            if not text.lower().endswith(self.literal):
+                return False
+            text = text[: -len(self.literal)]
+        params[self.parameter] = text
+        return bool(text)
+
+
+@dataclass
+class _Template:
+    segments: tuple[_Segment, ...]
+    scope: str
+    operations: dict[str, Operation] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a path leads to: the service, and the operation unless path or method are unknown."""
+
+    service: Service | None
+    operation: Operation | None = None
+    params: dict[str, str] = field(default_factory=dict)
+    allowed: tuple[str, ...] = ()
+
+
+class Routes:
+    """Finds operations; literal parts match in any case, parameters are percent-decoded one segment at a time."""
+
+    def __init__(self, services: Iterable[Service]) -> None:
+        self._services = {service.name: service for service in services}
+        self._prefixes = [
+            (tuple(prefix.strip("/").lower().split("/")), service)
+            for service in self._services.values() for prefix in service.prefixes
+        ]
+        self._templates: dict[tuple[int, str], list[_Template]] = {}
+        self._scoped: list[_Template] = []
+        for service in self._services.values():
+            for operation in service.operations.values():
+                if operation.route:
+                    self._add(operation)
+
+    def _add(self, operation: Operation) -> None:
+        parts = operation.path.strip("/").split("/")
+        scope = ""
+        if parts[0].endswith("*}"):
+            scope, parts = parts[0][1:-2], parts[1:]
+        segments = tuple(_segment(part) for part in parts)
+        if scope:
+            templates = self._scoped
+        else:
+            templates = self._templates.setdefault((len(segments), _head(segments[0])), [])
+        for template in templates:
+            if template.segments == segments and template.scope == scope:
+                template.operations[operation.method] = operation
+                return
+        template = _Template(segments, scope, {operation.method: operation})
+        templates.append(template)
+        # literals are tried before parameters, so /a/b wins over /a/{x}
+        templates.sort(key=lambda t: sum(bool(s.parameter) for s in t.segments))
+
+    def find(self, method: str, raw_path: str) -> Found:
+        """Find what a raw (still percent-encoded) path leads to."""
+        parts = [unquote(part) for part in raw_path.strip("/").split("/")]
+        for template in self._candidates(parts):
+            params: dict[str, str] = {}
+            tail = parts[len(parts) - len(template.segments) :] if template.scope else parts
+            if all(segment.match(part, params) for segment, part in zip(template.segments, tail, strict=True)):
+                if template.scope:
+                    params[template.scope] = "/" + "/".join(parts[: len(parts) - len(template.segments)])
+                operation = template.operations.get(method)
+                known = operation or next(iter(template.operations.values()))
+                allowed = tuple(sorted(template.operations))
+                return Found(self._services[known.service], operation, params, allowed)
+        return Found(self.service_of(parts))
+
+    def _candidates(self, parts: list[str]) -> Iterable[_Template]:
+        yield from self._templates.get((len(parts), _head(_Segment(parts[0].lower()))), ())
+        yield from self._templates.get((len(parts), ""), ())
+        for template in self._scoped:
+            if len(parts) > len(template.segments):
+                yield template
+
+    def service_of(self, parts: list[str]) -> Service | None:
+        """Return the service whose prefix a path stands under; a colon ends a prefix as a slash does."""
+        lowered = [part.lower() for part in parts]
+        for prefix, service in self._prefixes:
+            here = lowered[: len(prefix)]
+            if here and len(here) == len(prefix):
+                here[-1] = here[-1].partition(":")[0] if ":" not in prefix[-1] else here[-1]
+                if tuple(here) == prefix:
+                    return service
+        return None
+
+    def claims(self, raw_path: str) -> bool:
+        """Tell whether a path belongs to one of these services."""
+        return self.service_of([unquote(part) for part in raw_path.strip("/").split("/")]) is not None
+
+    def nearest(self, service: Service, method: str, raw_path: str) -> Operation | None:
+        """Return the operation whose route looks most like a request that fits none."""
+        routes = {row.route: row for row in service.operations.values() if row.route}
+        wanted = f"{method} {unquote(raw_path)}"
+        close = difflib.get_close_matches(wanted, routes, n=1, cutoff=0.3)
+        return routes[close[0]] if close else None
+
+
+def _segment(part: str) -> _Segment:
+    if not part.startswith("{"):
+        return _Segment(literal=part.lower())
+    name, _, suffix = part[1:].partition("}")
+    return _Segment(literal=suffix.lower(), parameter=name)
+
+
+def _head(segment: _Segment) -> str:
+    return "" if segment.parameter else segment.literal

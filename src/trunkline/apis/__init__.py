@@ -1,0 +1,1 @@
+"""How Trunkline speaks: one folder a vendor, and they never meet."""

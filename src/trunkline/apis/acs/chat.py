@@ -1,0 +1,286 @@
+"""Chat: threads, messages, participants, receipts and typing (api-version 2025-03-15 and before)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+from starlette.responses import Response
+
+from trunkline.api.door import Handler, json_response
+from trunkline.api.exchange import Exchange
+from trunkline.apis.acs.chat_forms import (
+    AddRequest,
+    MessagePatch,
+    ReceiptRequest,
+    SendRequest,
+    ThreadPatch,
+    ThreadRequest,
+    TypingRequest,
+    joining,
+    message,
+    participant,
+    receipt,
+    refused,
+    summary,
+    thread,
+    user_id,
+)
+from trunkline.clock import parse_rfc3339
+from trunkline.errors import InvalidError, NotFoundError, UnservedError
+from trunkline.services.actor import Actor
+from trunkline.services.chat import Chat
+
+PAGE = 200
+
+
+class ChatHandlers:
+    """The operations of chat."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return the handler of each operation."""
+        return {
+            "CreateChatThread": self.create_thread,
+            "ListChatThreads": self.list_threads,
+            "GetChatThread": self.get_thread,
+            "UpdateChatThread": self.update_thread,
+            "DeleteChatThread": self.delete_thread,
+            "SendChatMessage": self.send_message,
+            "ListChatMessages": self.list_messages,
+            "GetChatMessage": self.get_message,
+            "UpdateChatMessage": self.update_message,
+            "DeleteChatMessage": self.delete_message,
+            "GetReadReceipts": self.list_receipts,
+            "SendReadReceipt": self.send_receipt,
+            "SendTypingIndicator": self.send_typing,
+            "ListChatThreadParticipants": self.list_participants,
+            "AddChatThreadParticipants": self.add_participants,
+            "RemoveChatThreadParticipant": self.remove_participant,
+        }
+
+    # --- threads ---
+
+    async def create_thread(self, exchange: Exchange) -> Response:
+        """Create a thread; with the same repeatability-request-id it is the same thread."""
+        body = exchange.json(ThreadRequest)
+        if body.retention_policy and body.retention_policy.get("kind") != "none":
+            raise UnservedError("Threads that delete themselves (retentionPolicy) are not served yet.")
+        request = exchange.headers.get("repeatability-request-id", "")
+        if len(request) > 128:
+            raise InvalidError("repeatability-request-id has at most 128 characters.", target="repeatability-request-id")
+        created, left_out = await self._chat.threads.create(
+            _actor(exchange), body.topic, joining(body.participants), body.metadata or {}, request
+        )
+        headers = {"Location": f"{exchange.base_url}/chat/threads/{quote(created.id, safe='@')}"}
+        if request:
+            headers["Repeatability-Result"] = "accepted"
+        answer: dict[str, Any] = {"chatThread": thread(created)}
+        if left_out:
+            answer["invalidParticipants"] = refused(left_out)
+        return json_response(answer, 201, headers)
+
+    async def list_threads(self, exchange: Exchange) -> Response:
+        """List the caller's threads, the one with the latest message first."""
+        most = exchange.number("maxPageSize", default=PAGE, least=1, most=PAGE)
+        after = _position(exchange)
+        found = await self._chat.threads.list(
+            _actor(exchange), most=most + 1, since=_start(exchange), after=_thread_position(after)
+        )
+        last = found[most - 1] if len(found) > most else None
+        state = f"{last.last_id} {last.id}" if last else ""
+        return _page(exchange, [summary(one) for one in found[:most]], state)
+
+    async def get_thread(self, exchange: Exchange) -> Response:
+        """Get a thread's properties."""
+        return json_response(thread(await self._chat.threads.get(_actor(exchange), exchange.params["thread_id"])))
+
+    async def update_thread(self, exchange: Exchange) -> Response:
+        """Change a thread's properties by merge patch."""
+        body = exchange.json(ThreadPatch)
+        if body.topic is None:
+            raise InvalidError("The topic cannot be removed.", target="topic")
+        topic = None if body.topic is msgspec.UNSET else str(body.topic)
+        await self._chat.threads.update(_actor(exchange), exchange.params["thread_id"], topic, body.metadata)
+        return Response(status_code=204)
+
+    async def delete_thread(self, exchange: Exchange) -> Response:
+        """Delete a thread."""
+        await self._chat.threads.delete(_actor(exchange), exchange.params["thread_id"])
+        return Response(status_code=204)
+
+    # --- messages ---
+
+    async def send_message(self, exchange: Exchange) -> Response:
+        """Send a message."""
+        body = exchange.json(SendRequest)
+        thread_id = exchange.params["thread_id"]
+        message_id = await self._chat.messages.send(
+            _actor(exchange), thread_id, body.content, kind=body.type or "text",
+            sender_display_name=body.sender_display_name or "", metadata=body.metadata or {},
+        )
+        location = f"{exchange.base_url}/chat/threads/{quote(thread_id, safe='@')}/messages/{message_id}"
+        return json_response({"id": str(message_id)}, 201, {"Location": location})
+
+    async def list_messages(self, exchange: Exchange) -> Response:
+        """List messages, newest first."""
+        most = exchange.number("maxPageSize", default=PAGE, least=1, most=PAGE)
+        position = _position(exchange)
+        before = _message_id(position) if position else None
+        found = await self._chat.messages.list(
+            _actor(exchange), exchange.params["thread_id"], most=most + 1, since=_start(exchange), before=before
+        )
+        state = str(found[most - 1].id) if len(found) > most else ""
+        return _page(exchange, [message(one) for one in found[:most]], state)
+
+    async def get_message(self, exchange: Exchange) -> Response:
+        """Get one message."""
+        found = await self._chat.messages.get(_actor(exchange), exchange.params["thread_id"], _message_param(exchange))
+        return json_response(message(found))
+
+    async def update_message(self, exchange: Exchange) -> Response:
+        """Change a message by merge patch."""
+        body = exchange.json(MessagePatch)
+        if body.content is None:
+            raise InvalidError("The content cannot be removed; delete the message instead.", target="content")
+        content = None if body.content is msgspec.UNSET else str(body.content)
+        await self._chat.messages.edit(
+            _actor(exchange), exchange.params["thread_id"], _message_param(exchange), content, body.metadata
+        )
+        return Response(status_code=204)
+
+    async def delete_message(self, exchange: Exchange) -> Response:
+        """Delete a message."""
+        await self._chat.messages.delete(_actor(exchange), exchange.params["thread_id"], _message_param(exchange))
+        return Response(status_code=204)
+
+    # --- receipts and typing ---
+
+    async def list_receipts(self, exchange: Exchange) -> Response:
+        """List read receipts, one a participant."""
+        most, skip = _window(exchange)
+        found = await self._chat.receipts.list(
+            _actor(exchange), exchange.params["thread_id"], most=most + 1, skip=skip
+        )
+        return _skipped(exchange, [receipt(one) for one in found], most, skip)
+
+    async def send_receipt(self, exchange: Exchange) -> Response:
+        """Say that the caller has read up to a message."""
+        body = exchange.json(ReceiptRequest)
+        await self._chat.receipts.send(
+            _actor(exchange), exchange.params["thread_id"], _message_id(body.chat_message_id)
+        )
+        return Response(status_code=200)
+
+    async def send_typing(self, exchange: Exchange) -> Response:
+        """Say that the caller is typing; the body may be left out."""
+        body = exchange.json(TypingRequest)
+        await self._chat.receipts.typing(
+            _actor(exchange), exchange.params["thread_id"], body.sender_display_name or ""
+        )
+        return Response(status_code=200)
+
+    # --- participants ---
+
+    async def list_participants(self, exchange: Exchange) -> Response:
+        """List who takes part."""
+        most, skip = _window(exchange)
+        found = await self._chat.participants.list(
+            _actor(exchange), exchange.params["thread_id"], most=most + 1, skip=skip
+        )
+        return _skipped(exchange, [participant(one) for one in found], most, skip)
+
+    async def add_participants(self, exchange: Exchange) -> Response:
+        """Add participants; those who cannot join are named in the answer."""
+        body = exchange.json(AddRequest)
+        left_out = await self._chat.participants.add(
+            _actor(exchange), exchange.params["thread_id"], joining(body.participants)
+        )
+        return json_response({"invalidParticipants": refused(left_out)} if left_out else {}, 201)
+
+    async def remove_participant(self, exchange: Exchange) -> Response:
+        """Remove a participant; the body is the identifier itself."""
+        await self._chat.participants.remove(
+            _actor(exchange), exchange.params["thread_id"], user_id(exchange.json(dict[str, Any]))
+        )
+        return Response(status_code=204)
+
+
+def _actor(exchange: Exchange) -> Actor:
+    assert exchange.resource is not None  # noqa: S101 - identify() has set it
+    return Actor(resource=exchange.resource, user_id=exchange.caller, cause=exchange.ms_cv)
+
+
+def _message_param(exchange: Exchange) -> int:
+    return _message_id(exchange.params["message_id"])
+
+
+def _message_id(text: str) -> int:
+    """Read a message id; a text that cannot be one names no message."""
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise NotFoundError("The chat message does not exist.", target=text[:50])
+    return int(text)
+
+
+def _start(exchange: Exchange) -> datetime | None:
+    text = exchange.query.get("starttime", "")
+    if not text or text == "0":
+        return None
+    try:
+        return parse_rfc3339(text.replace(" ", "+"))
+    except ValueError as error:
+        raise InvalidError("startTime must be an RFC 3339 moment.", target="startTime") from error
+
+
+def _window(exchange: Exchange) -> tuple[int, int]:
+    most = exchange.number("maxPageSize", default=PAGE, least=1, most=PAGE)
+    return most, exchange.number("skip", default=0, least=0, most=1_000_000)
+
+
+# --- pages ---
+
+
+def _page(exchange: Exchange, value: Sequence[dict[str, Any]], state: str) -> Response:
+    """Answer a page; the next one goes on from where this one ends."""
+    answer: dict[str, Any] = {"value": value}
+    if state:
+        answer["nextLink"] = _link(exchange, syncState=base64.urlsafe_b64encode(state.encode()).decode())
+    return json_response(answer)
+
+
+def _skipped(exchange: Exchange, found: list[dict[str, Any]], most: int, skip: int) -> Response:
+    answer: dict[str, Any] = {"value": found[:most]}
+    if len(found) > most:
+        answer["nextLink"] = _link(exchange, skip=str(skip + most))
+    return json_response(answer)
+
+
+def _link(exchange: Exchange, **changed: str) -> str:
+    """Return this request's own address with some parameters changed; clients follow it as it is."""
+    kept = {name: exchange.query.get(name.lower(), "") for name in ("maxPageSize", "startTime", "api-version")}
+    query = urlencode({name: value for name, value in {**changed, **kept}.items() if value})
+    return f"{exchange.base_url}{exchange.raw_path}?{query}"
+
+
+def _position(exchange: Exchange) -> str:
+    """Read where the last page ended; raises InvalidError for a state that is not ours."""
+    try:
+        return base64.urlsafe_b64decode(exchange.query.get("syncstate", "").encode("ascii")).decode()
+    except (binascii.Error, UnicodeError) as error:
+        raise InvalidError("syncState is not one that this server gave.", target="syncState") from error
+
+
+def _thread_position(state: str) -> tuple[int, str] | None:
+    if not state:
+        return None
+    last, _, thread_id = state.partition(" ")
+    if not last.isdigit() or len(last) > 18:
+        raise InvalidError("syncState is not one that this server gave.", target="syncState")
+    return int(last), thread_id

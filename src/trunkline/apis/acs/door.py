@@ -1,0 +1,51 @@
+"""The data plane's door: every operation of the ACS catalogue, built or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from starlette.responses import Response
+
+from trunkline.api.door import Door, Handler
+from trunkline.api.exchange import Exchange
+from trunkline.apis.acs import errors
+from trunkline.apis.acs.auth import Callers
+from trunkline.catalogue.rows import Operation, Service
+from trunkline.errors import InvalidError, TrunklineError
+
+_ECHOED = 256
+
+
+class AcsDoor(Door):
+    """Speaks to Microsoft's communication SDKs."""
+
+    def __init__(self, services: Iterable[Service], handlers: Mapping[str, Handler], callers: Callers) -> None:
+        super().__init__(services, handlers)
+        self.callers = callers
+
+    async def identify(self, exchange: Exchange) -> None:
+        """Verify the key's signature or the bearer."""
+        await self.callers.identify(exchange)
+
+    def check(self, exchange: Exchange, operation: Operation) -> None:  # noqa: ARG002 - what every operation needs
+        """Every operation needs an api-version; any is accepted."""
+        if not exchange.query.get("api-version"):
+            raise InvalidError(
+                "An API version is required, but was not specified: add the query parameter api-version.",
+                code="ApiVersionUnspecified",
+            )
+
+    def refuse(self, exchange: Exchange, error: TrunklineError) -> Response:  # noqa: ARG002 - one body for all
+        """Render the SDKs' error body."""
+        return errors.render(error)
+
+    def dress(self, exchange: Exchange, response: Response) -> None:
+        """Add the ids by which a request is found again."""
+        headers = response.headers
+        headers["MS-CV"] = exchange.ms_cv
+        headers["x-ms-request-id"] = exchange.request_id
+        echoed = exchange.headers.get("x-ms-client-request-id", "")
+        if echoed and len(echoed) <= _ECHOED and echoed.isascii() and echoed.isprintable():
+            headers["x-ms-client-request-id"] = echoed
+        if exchange.service is not None and exchange.service.versions:
+            headers["api-supported-versions"] = ", ".join(exchange.service.versions)

@@ -1,0 +1,1 @@
+"""What exists, as data: operations, metrics, measures, happenings, event types."""

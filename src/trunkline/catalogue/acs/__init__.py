@@ -1,0 +1,1 @@
+"""Azure Communication Services: its operations, metrics, event types and forms of ids."""

@@ -1,0 +1,85 @@
+"""Communication identifiers: raw ids and their JSON form.
+
+Source: the raw-id forms in the SDKs' identifier models (the prefix decides the kind).
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+USER = "8:acs:"
+_CLOUDS = {"orgid": "public", "dod": "dod", "gcch": "gcch"}
+
+
+def mint(immutable_id: str, random_bytes: bytes) -> str:
+    """Return a new user's raw id: the resource's immutable id, an underscore, and 16 random bytes."""
+    # exactly one underscore: two would make it a Teams extension user
+    return f"{USER}{immutable_id}_{uuid.UUID(bytes=random_bytes)}"
+
+
+def teams_user(object_id: str) -> str:
+    """Return the raw id of a Teams user of the public cloud."""
+    return f"8:orgid:{object_id}"
+
+
+def is_user(raw_id: str) -> bool:
+    """Tell whether the raw id has the form of a communication user's."""
+    head, _, tail = raw_id.removeprefix(USER).partition("_")
+    return raw_id.startswith(USER) and bool(head and tail) and "_" not in tail
+
+
+def model(raw_id: str) -> dict[str, Any]:
+    """Return the JSON form of a raw id: kind, rawId, and the member that the kind names."""
+    kind, body = _described(raw_id)
+    return {"kind": kind, "rawId": raw_id, **({kind: body} if body else {})}
+
+
+def _described(raw_id: str) -> tuple[str, dict[str, Any] | None]:
+    if raw_id.startswith("4:"):
+        return "phoneNumber", {"value": raw_id[2:]}
+    parts = raw_id.split(":")
+    if len(parts) == 3 and parts[0] == "8" and parts[1] in _CLOUDS:
+        return "microsoftTeamsUser", {"userId": parts[2], "isAnonymous": False, "cloud": _CLOUDS[parts[1]]}
+    if len(parts) == 3 and parts[:2] == ["8", "teamsvisitor"]:
+        return "microsoftTeamsUser", {"userId": parts[2], "isAnonymous": True, "cloud": "public"}
+    if len(parts) == 3 and parts[0] == "28" and parts[1] in _CLOUDS:
+        return "microsoftTeamsApp", {"appId": parts[2], "cloud": _CLOUDS[parts[1]]}
+    if len(parts) == 3 and parts[0] == "8" and parts[1] in {"acs", "spool", "gcch-acs", "dod-acs"}:
+        return "communicationUser", {"id": raw_id}
+    return "unknown", None
+
+
+def raw_id(given: Any) -> str:
+    """Return the raw id of a JSON form; raises ValueError with a sentence when there is none in it."""
+    if not isinstance(given, dict):
+        raise ValueError("An identifier is an object with rawId or one of communicationUser, phoneNumber, …")  # noqa: TRY004 - one kind of error for bad input
+    raw = given.get("rawId")
+    if raw:
+        return _text(raw, "rawId")
+    if (user := given.get("communicationUser")) is not None:
+        return _text(_member(user, "id"), "communicationUser.id")
+    if (phone := given.get("phoneNumber")) is not None:
+        return "4:" + _text(_member(phone, "value"), "phoneNumber.value")
+    if (teams := given.get("microsoftTeamsUser")) is not None:
+        user_id = _text(_member(teams, "userId"), "microsoftTeamsUser.userId")
+        if teams.get("isAnonymous"):
+            return f"8:teamsvisitor:{user_id}"
+        return f"8:{_cloud(teams)}:{user_id}"
+    if (app := given.get("microsoftTeamsApp")) is not None:
+        return f"28:{_cloud(app)}:{_text(_member(app, 'appId'), 'microsoftTeamsApp.appId')}"
+    raise ValueError("The identifier has neither rawId nor communicationUser, phoneNumber or microsoftTeamsUser.")
+
+
+def _cloud(body: dict[str, Any]) -> str:
+    return {"dod": "dod", "gcch": "gcch"}.get(str(body.get("cloud", "")), "orgid")
+
+
+def _member(body: Any, name: str) -> Any:
+    return body.get(name) if isinstance(body, dict) else None
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > 512:
+        raise ValueError(f"{where} must be a text of 1 to 512 characters.")
+    return value

@@ -1,0 +1,1 @@
+"""Azure's control plane: its operations and forms of ids."""

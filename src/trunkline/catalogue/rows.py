@@ -1,0 +1,131 @@
+"""The shapes of the catalogue's rows."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A row of a table in TOML; an unknown field is an error."""
+
+
+class Operation(Row, frozen=True, kw_only=True):
+    """One operation of an API.
+
+    `route` is a method and a path with {parameters}. A row without a route names what counts it instead:
+    the happening (`counted_on`) or the kind of request (`counted_as`: operation and when).
+    """
+
+    brief: str
+    route: str = ""
+    auth: Literal["resource", "user", "management", "key", "open"] = "resource"
+    emits: tuple[str, ...] = ()
+    counted_on: str = ""
+    counted_as: dict[str, str] = {}
+    mission: bool = False
+    name: str = ""
+    service: str = ""
+
+    @property
+    def method(self) -> str:
+        """Return the HTTP method of the route."""
+        return self.route.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        """Return the path template of the route."""
+        return self.route.partition(" ")[2]
+
+
+class Metric(Row, frozen=True, kw_only=True):
+    """How a vendor's monitoring shows the requests of a service.
+
+    `dimensions` maps the metric's own dimension names to columns of the Request fact; `unknown` is the
+    operation under which an unknown route is counted.
+    """
+
+    name: str
+    display: str
+    brief: str
+    primary: str = "Count"
+    dimensions: dict[str, str]
+    unknown: str = "Bad Route"
+
+
+class OtherMetric(Row, frozen=True, kw_only=True):
+    """A vendor's metric that does not count requests; it answers nothing until its service is built."""
+
+    display: str
+    brief: str
+    primary: str = "Count"
+    dimensions: tuple[str, ...] = ()
+
+
+class Service(Row, frozen=True, kw_only=True):
+    """One service of a vendor: its operations and the metric that counts them.
+
+    `versions` are the API versions whose wire is followed (any is accepted); `unserved` says why single
+    operations of a built service are not served.
+    """
+
+    title: str
+    prefixes: tuple[str, ...]
+    built: bool = False
+    versions: tuple[str, ...] = ()
+    metric: Metric | None = None
+    operations: dict[str, Operation]
+    unserved: dict[str, str] = {}
+    vendor: str = ""
+    name: str = ""
+
+
+class Measure(Row, frozen=True, kw_only=True, rename={"source": "from"}):
+    """What can be asked of the facts: an aggregate of a column where columns equal values, or a ratio."""
+
+    brief: str
+    unit: str
+    source: str = ""
+    agg: Literal["count", "sum", "avg", "min", "max", ""] = ""
+    column: str = ""
+    where: dict[str, str | int | bool | list[str | int]] = {}
+    ratio: tuple[str, ...] = ()
+
+
+class Happening(Row, frozen=True, kw_only=True):
+    """What can happen, in neutral words, and which facts its event carries."""
+
+    brief: str
+    carries: tuple[str, ...]
+
+
+class EventType(Row, frozen=True, kw_only=True):
+    """A vendor's event type: told on which happening, for each of what, with which subject and data.
+
+    `subject` is a template over what the event carries. `data` maps the payload's keys to what the event
+    carries, optionally through a conversion (`"sender_id | identifier"`). `preview_of` marks a former name
+    that is only sent to who asks for it.
+    """
+
+    on: str
+    brief: str
+    subject: str
+    data: dict[str, str]
+    each: Literal["", "recipient", "participant"] = ""
+    preview_of: str = ""
+    name: str = ""
+
+
+class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that exists, read and cross-checked."""
+
+    services: dict[str, Service]
+    other_metrics: dict[str, OtherMetric]
+    measures: dict[str, Measure]
+    happenings: dict[str, Happening]
+    event_types: dict[str, EventType]
+
+    def of_vendor(self, vendor: str) -> list[Service]:
+        """List the services of one vendor, by title."""
+        return sorted((s for s in self.services.values() if s.vendor == vendor), key=lambda s: s.title)

@@ -1,0 +1,206 @@
+"""Settings: one list with a brief each, read from defaults, a file, the environment and the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from trunkline.errors import ConfigurationError
+
+PREFIX = "TRUNKLINE_"
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+def _setting(default: Any, brief: str, *, secret: bool = False) -> Any:
+    """Declare one setting: its default, and one sentence for the documentation."""
+    metadata = {"brief": brief, "secret": secret}
+    if isinstance(default, tuple):
+        return field(default=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that can be set; lists are written with commas in the environment."""
+
+    # where it listens
+    host: str = _setting("127.0.0.1", "The address both listeners bind to.")
+    http_port: int = _setting(8080, "The port of plain HTTP; 0 picks a free one.")
+    https_port: int = _setting(8443, "The port of HTTPS; 0 picks a free one.")
+    public_url: str = _setting(
+        "", "The https address that clients use, when a proxy or a container stands in front; its host is accepted."
+    )
+    host_names: tuple[str, ...] = _setting(
+        (), "More names or addresses by which clients reach the server; accepted as Host and put into the leaf."
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "Addresses or networks whose X-Forwarded-For, -Host and -Proto headers are believed."
+    )
+    certificate_file: str = _setting("", "Your own certificate chain (PEM) instead of the development one.")
+    certificate_key_file: str = _setting("", "The private key (PEM) of your own certificate.")
+    # where it keeps
+    data: str = _setting("data", "The data folder: state, facts, keys, certificates.")
+    ephemeral: bool = _setting(False, "Keep everything in a temporary folder that goes when the server stops.")
+    # who may call
+    resource: str = _setting("trunkline", "The name of the default resource.")
+    access_keys: tuple[str, ...] = _setting(
+        (), "One or two access keys (base64) of the default resource; made at first start when empty.", secret=True
+    )
+    api_key: str = _setting("", "The key of Trunkline's own API; made at first start when empty.", secret=True)
+    subscription_id: str = _setting("", "The Azure subscription id in resource ids; made at first start when empty.")
+    tenant_id: str = _setting("", "The Entra tenant id that is shown to clients; made at first start when empty.")
+    resource_group: str = _setting("trunkline", "The resource group in resource ids.")
+    auth_mode: Literal["auto", "development", "strict"] = _setting(
+        "auto",
+        "Whether Entra bearers that nobody here can verify are accepted: development accepts them, strict refuses "
+        "them, auto is development only while every listener is on loopback and no issuer is configured.",
+    )
+    hmac_mode: Literal["strict", "lenient"] = _setting(
+        "strict", "Whether a wrong access-key signature is refused (strict) or accepted, counted and shown (lenient)."
+    )
+    clock_skew_s: int = _setting(300, "How far x-ms-date may be from the server's clock.")
+    issuers: tuple[str, ...] = _setting(
+        (), "Issuers (https addresses with an OpenID configuration) whose bearers are verified and accepted."
+    )
+    audiences: tuple[str, ...] = _setting(
+        (), "Audiences that a bearer of a configured issuer may carry; empty means any audience of that issuer."
+    )
+    # how it behaves
+    service_limits: bool = _setting(False, "Apply the documented service limits: 429 with Retry-After above them.")
+    preview_event_types: bool = _setting(
+        False, "Send the two preview type names of chat members to every subscription, not only to those that name them."
+    )
+    lenient_subjects: bool = _setting(
+        True, "Ignore one leading slash on both sides when subjects are filtered, as the documented samples need."
+    )
+    private_webhooks: Literal["auto", "allow", "refuse"] = _setting(
+        "auto", "Whether events go to private addresses; auto allows them only while every listener is on loopback."
+    )
+    plain_webhooks: bool = _setting(True, "Whether events go to plain http addresses.")
+    webhook_ca_file: str = _setting("", "More roots (PEM) that webhooks' certificates may chain to.")
+    dead_letter_delay_s: int = _setting(300, "How long after the last attempt an event counts as dead.")
+    max_body_bytes: int = _setting(4 * 1024 * 1024, "The largest request body.")
+    event_retention_hours: int = _setting(24 * 7, "How long told events and finished deliveries are kept.")
+    backlog: int = _setting(20_000, "How many writes may wait before the server answers 503.")
+    graceful_timeout_s: int = _setting(10, "How long requests in flight may take when the server stops.")
+    # how it tells
+    log_format: Literal["text", "json"] = _setting("text", "Logs as text or as JSON lines.")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "The lowest level that is logged.")
+
+    @property
+    def loopback_only(self) -> bool:
+        """Tell whether every listener is on loopback."""
+        return self.host in {"127.0.0.1", "::1", "localhost"} or self.host.startswith("127.")
+
+    @property
+    def development(self) -> bool:
+        """Tell whether bearers that nobody here can verify are accepted."""
+        if self.auth_mode == "auto":
+            return self.loopback_only and not self.issuers
+        return self.auth_mode == "development"
+
+    @property
+    def private_webhooks_allowed(self) -> bool:
+        """Tell whether events may go to private addresses."""
+        if self.private_webhooks == "auto":
+            return self.loopback_only
+        return self.private_webhooks == "allow"
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """One setting as the documentation shows it."""
+
+    name: str
+    variable: str
+    kind: str
+    default: Any
+    brief: str
+    secret: bool
+
+
+def rows() -> list[SettingRow]:
+    """List every setting in the order of its declaration."""
+    kinds = typing.get_type_hints(Settings)
+    return [
+        SettingRow(
+            row.name, PREFIX + row.name.upper(), _kind(kinds[row.name]), row.default,
+            row.metadata["brief"], row.metadata["secret"],
+        )
+        for row in dataclasses.fields(Settings)
+    ]
+
+
+def load(
+    file: Path | None = None, environment: Mapping[str, str] | None = None, **given: Any
+) -> Settings:
+    """Read the settings: defaults, then the file (TOML), then TRUNKLINE_* variables, then what was given.
+
+    A value of None in `given` means not given. Raises ConfigurationError naming the setting and the remedy.
+    """
+    environment = os.environ if environment is None else environment
+    if file is None and environment.get(PREFIX + "CONFIG"):
+        file = Path(environment[PREFIX + "CONFIG"])
+    kinds = typing.get_type_hints(Settings)
+    values: dict[str, Any] = {}
+    for name, value in _from_file(file).items():
+        if name not in kinds:
+            raise ConfigurationError(f"{file} sets {name!r}, which is no setting; docs/operations.md lists them.")
+        values[name] = _read(name, kinds[name], value, str(file))
+    for name in kinds:
+        text = environment.get(PREFIX + name.upper())
+        if text is not None:
+            values[name] = _read(name, kinds[name], text, "the environment")
+    for name, value in given.items():
+        if value is not None:
+            values[name] = _read(name, kinds[name], value, "the command line")
+    return Settings(**values)
+
+
+def _from_file(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"The settings file {file} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The settings file {file} is not valid TOML: {error}.") from error
+
+
+def _kind(kind: Any) -> str:
+    if typing.get_origin(kind) is Literal:
+        return " | ".join(typing.get_args(kind))
+    if typing.get_origin(kind) in {tuple, types.UnionType}:
+        return "list"
+    return {str: "text", int: "number", bool: "yes or no"}[kind]
+
+
+def _read(name: str, kind: Any, value: Any, where: str) -> Any:
+    """Turn a value of the file, the environment or the command line into the setting's type."""
+    if typing.get_origin(kind) is Literal:
+        if value not in typing.get_args(kind):
+            raise ConfigurationError(f"{name} in {where} is {value!r}; it can be {_kind(kind)}.")
+        return value
+    if typing.get_origin(kind) is tuple:
+        parts = value.split(",") if isinstance(value, str) else value
+        return tuple(str(part).strip() for part in parts if str(part).strip())
+    if kind is bool:
+        text = str(value).strip().lower()
+        if text not in _TRUE | _FALSE:
+            raise ConfigurationError(f"{name} in {where} is {value!r}; it can be true or false.")
+        return text in _TRUE
+    if kind is int:
+        try:
+            return int(value)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"{name} in {where} is {value!r}; it must be a whole number.") from error
+    return str(value)

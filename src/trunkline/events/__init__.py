@@ -1,0 +1,1 @@
+"""What Trunkline tells: happenings, who wants to hear of them, and in which words."""

@@ -1,0 +1,1 @@
+"""What Trunkline does: one module a service, in neutral words."""

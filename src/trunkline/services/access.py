@@ -1,0 +1,147 @@
+"""Access: the signing key, bearers for management roles, and the comparison of secrets."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import datetime, timedelta
+from typing import Any
+
+import jwt
+import msgspec
+import sqlalchemy as sa
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from trunkline.clock import Clock
+from trunkline.errors import InvalidError, UnauthenticatedError
+from trunkline.state.database import Database
+from trunkline.state.transaction import Moment, metadata
+
+signing_keys = sa.Table(
+    "signing_keys", metadata,
+    sa.Column("key_id", sa.String(40), primary_key=True),
+    sa.Column("private_pem", sa.Text, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+)
+_all = sa.select(signing_keys).order_by(signing_keys.c.created_at.desc(), signing_keys.c.key_id)
+_put = sa.insert(signing_keys)
+ROLES = ("reader", "contributor", "owner")
+ISSUER = "trunkline"
+LONGEST_TOKEN = timedelta(days=365)
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who calls a management API: a name, a role, and the resource the bearer was minted for ("" is any)."""
+
+    name: str
+    role: str
+    resource: str = ""
+
+    @property
+    def may_write(self) -> bool:
+        """Tell whether the role may change things."""
+        return self.role in {"owner", "contributor"}
+
+
+class Keyring:
+    """The server's own signing key: tokens are RS256 and verified by it in every mode."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._keys: dict[str, rsa.RSAPrivateKey] = {}
+        self._current = ""
+
+    async def open(self) -> None:
+        """Read the keys, or make one at first start."""
+        rows = self._database.read_now(lambda reader: reader.all(_all))
+        for row in reversed(rows):
+            self._add(row.key_id, row.private_pem)
+        if not rows:
+            key = rsa.generate_private_key(65537, 2048)
+            pem = key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            ).decode()
+            key_id = _fingerprint(key)
+            row = {"key_id": key_id, "private_pem": pem, "created_at": self._clock.now()}
+            await self._database.write(lambda transaction: transaction.hand(_put, **row))
+            self._add(key_id, pem)
+
+    def _add(self, key_id: str, pem: str) -> None:
+        key = serialization.load_pem_private_key(pem.encode(), None)
+        if isinstance(key, rsa.RSAPrivateKey):
+            self._keys[key_id] = key
+            self._current = key_id
+
+    def owns(self, key_id: str) -> bool:
+        """Tell whether a token's header names one of these keys."""
+        return key_id in self._keys
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        """Return the claims as a signed token; its header carries kid and x5t."""
+        headers = {"kid": self._current, "x5t": self._current[:27]}
+        return jwt.encode(claims, self._keys[self._current], algorithm="RS256", headers=headers)
+
+    def verify(self, token: str) -> dict[str, Any]:
+        """Return the claims of a token of ours; raises UnauthenticatedError. The caller checks `exp`."""
+        try:
+            key_id = str(jwt.get_unverified_header(token).get("kid", ""))
+            key = self._keys[key_id].public_key()
+            options: Any = {"verify_exp": False, "verify_aud": False, "verify_iat": False, "verify_nbf": False}
+            claims: dict[str, Any] = jwt.decode(token, key, algorithms=["RS256"], options=options)
+        except (jwt.PyJWTError, KeyError) as error:
+            raise UnauthenticatedError("The token's signature is not valid.") from error
+        return claims
+
+    # --- bearers for the management APIs ---
+
+    def mint(self, role: str, *, resource: str = "", life: timedelta = timedelta(hours=1)) -> tuple[str, datetime]:
+        """Mint a bearer for a role; returns it and when it ends. Raises InvalidError for an unknown role."""
+        if role not in ROLES:
+            raise InvalidError(f"The role is one of {', '.join(ROLES)}.", target="role")
+        if not timedelta() < life <= LONGEST_TOKEN:
+            raise InvalidError("A bearer lives for more than nothing and at most 365 days.", target="life")
+        now = self._clock.now()
+        claims = {
+            "iss": ISSUER, "sub": f"trunkline-{role}", "oid": f"trunkline-{role}", "roles": [role],
+            "resource": resource, "iat": int(now.timestamp()), "exp": int((now + life).timestamp()),
+        }
+        return self.sign(claims), now + life
+
+    def principal(self, token: str) -> Principal:
+        """Return who a minted bearer speaks for; raises UnauthenticatedError."""
+        claims = self.verify(token)
+        roles = claims.get("roles")
+        if claims.get("iss") != ISSUER or not isinstance(roles, list) or not roles or roles[0] not in ROLES:
+            raise UnauthenticatedError("The token is not a bearer for this API.")
+        if self._clock.now().timestamp() >= float(claims.get("exp", 0)):
+            raise UnauthenticatedError("The bearer has expired; `trunkline token` mints a new one.")
+        return Principal(name=str(claims.get("sub", "")), role=roles[0], resource=str(claims.get("resource", "")))
+
+
+def same(left: str, right: str) -> bool:
+    """Compare two secrets in constant time."""
+    return hmac.compare_digest(left.encode(), right.encode())
+
+
+def bearer_of(header: str) -> str:
+    """Return the token of an Authorization header, or "" when it is not a bearer."""
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def is_token(text: str) -> bool:
+    """Tell whether a text has the form of a JSON web token."""
+    try:
+        jwt.get_unverified_header(text)
+    except jwt.PyJWTError:
+        return False
+    return True
+
+
+def _fingerprint(key: rsa.RSAPrivateKey) -> str:
+    public = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return hashlib.sha1(public, usedforsecurity=False).hexdigest()

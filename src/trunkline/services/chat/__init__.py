@@ -1,0 +1,22 @@
+"""Chat: threads, their participants, messages, read receipts and typing."""
+
+from __future__ import annotations
+
+from trunkline.clock import Clock
+from trunkline.ids import Ids
+from trunkline.services.chat.messages import Messages
+from trunkline.services.chat.participants import Participants
+from trunkline.services.chat.receipts import Receipts
+from trunkline.services.chat.threads import Threads
+from trunkline.services.identity import Identities
+from trunkline.state.database import Database
+
+
+class Chat:
+    """The chat service, one part a noun."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids, identities: Identities) -> None:
+        self.threads = Threads(database, clock, ids, identities)
+        self.participants = Participants(database, clock, ids, identities)
+        self.messages = Messages(database, clock, ids)
+        self.receipts = Receipts(database, clock, ids)

@@ -1,0 +1,37 @@
+"""Repeatability: a request that is sent twice with one id is done once and answered alike."""
+
+from __future__ import annotations
+
+import msgspec
+import sqlalchemy as sa
+
+from trunkline.state.transaction import Moment, Transaction, metadata
+
+repeats = sa.Table(
+    "repeats", metadata,
+    sa.Column("scope", sa.String(300), primary_key=True),
+    sa.Column("request", sa.String(128), primary_key=True),
+    sa.Column("answer", sa.LargeBinary, nullable=False),
+    sa.Column("made_at", Moment, nullable=False),
+)
+_get = sa.select(repeats.c.answer).where(
+    repeats.c.scope == sa.bindparam("of_scope"), repeats.c.request == sa.bindparam("of_request")
+)
+_put = sa.insert(repeats)
+_old = sa.delete(repeats).where(repeats.c.made_at < sa.bindparam("before"))
+
+
+def earlier(transaction: Transaction, scope: str, request: str) -> bytes | None:
+    """Return the answer that the first request of this id got, if there was one."""
+    answer: bytes | None = transaction.value(_get, of_scope=scope, of_request=request)
+    return answer
+
+
+def keep(transaction: Transaction, scope: str, request: str, answer: object, made_at: object) -> None:
+    """Keep an answer for requests that repeat this one."""
+    transaction.hand(_put, scope=scope, request=request, answer=msgspec.json.encode(answer), made_at=made_at)
+
+
+def forget(transaction: Transaction, before: object) -> None:
+    """Remove answers made before a moment."""
+    transaction.hand(_old, before=before)

@@ -1,0 +1,51 @@
+"""The data folder: made private, and held by one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from shutil import rmtree
+
+from trunkline.errors import ConfigurationError
+
+
+class Folder:
+    """A data folder that this process holds until `release`."""
+
+    def __init__(self, path: Path, *, temporary: bool = False) -> None:
+        self.path = path.absolute()
+        self._temporary = temporary
+        self._lock = -1
+
+    @classmethod
+    def temporary(cls) -> Folder:
+        """Make a folder that goes with its release."""
+        return cls(Path(tempfile.mkdtemp(prefix="trunkline-")), temporary=True)
+
+    def hold(self) -> None:
+        """Make the folder if need be, and lock it; raises ConfigurationError saying what stands in the way."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The data folder {self.path} cannot be used: {error.strerror}. Choose another with --data, or make "
+                "it writable."
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            raise ConfigurationError(
+                f"Another Trunkline is using the data folder {self.path}. Stop it, or choose another with --data."
+            ) from error
+
+    def release(self) -> None:
+        """Let the next process have the folder."""
+        with suppress(OSError):
+            os.close(self._lock)
+        if self._temporary:
+            rmtree(self.path, ignore_errors=True)

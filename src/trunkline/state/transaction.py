@@ -1,0 +1,131 @@
+"""What a unit of work sees: it reads first, decides, and hands over rows, which a group writes together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.dml import UpdateBase
+
+metadata = sa.MetaData()
+"""Every table of the state; each is declared in the module that owns it."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Moment(sa.types.TypeDecorator[datetime]):
+    """An aware moment in UTC, kept as whole microseconds since 1970: the same on every database."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:  # noqa: ARG002 - given
+        """Turn a moment into microseconds."""
+        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002 - given
+        """Turn microseconds into a moment."""
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+class Reader:
+    """Questions over one consistent snapshot."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def all(self, statement: sa.Select[Any], **bound: Any) -> Sequence[sa.Row[Any]]:
+        """Return every row."""
+        return self._connection.execute(statement, bound).all()
+
+    def one(self, statement: sa.Select[Any], **bound: Any) -> sa.Row[Any] | None:
+        """Return the first row, or None."""
+        return self._connection.execute(statement, bound).first()
+
+    def value(self, statement: sa.Select[Any], **bound: Any) -> Any:
+        """Return the first column of the first row, or None."""
+        return self._connection.execute(statement, bound).scalar()
+
+
+class Transaction:
+    """One unit's view: reads see every earlier unit of the group; writes are handed over, not done yet."""
+
+    def __init__(self, writes: Writes) -> None:
+        self._writes = writes
+        self.batches: list[tuple[UpdateBase, dict[str, Any]]] = []
+
+    def all(self, statement: sa.Select[Any], **bound: Any) -> Sequence[sa.Row[Any]]:
+        """Return every row."""
+        return self._writes.reader(statement, self.batches).all(statement, **bound)
+
+    def one(self, statement: sa.Select[Any], **bound: Any) -> sa.Row[Any] | None:
+        """Return the first row, or None."""
+        return self._writes.reader(statement, self.batches).one(statement, **bound)
+
+    def value(self, statement: sa.Select[Any], **bound: Any) -> Any:
+        """Return the first column of the first row, or None."""
+        return self._writes.reader(statement, self.batches).value(statement, **bound)
+
+    def hand(self, statement: UpdateBase, **row: Any) -> None:
+        """Hand over an insert, update or delete; rows of the same statement are written together."""
+        self.batches.append((statement, row))
+
+
+class Writes:
+    """What a group is going to write, in order, one batch a statement where the order allows it."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._reader = Reader(connection)
+        self._batches: list[tuple[UpdateBase, str, list[dict[str, Any]]]] = []
+
+    def take(self, transaction: Transaction) -> None:
+        """Add what a unit handed over."""
+        for statement, row in transaction.batches:
+            self._rows(statement).append(row)
+
+    def _rows(self, statement: UpdateBase) -> list[dict[str, Any]]:
+        """Find the batch to join: the last of this statement, unless its table was touched otherwise since."""
+        table = str(statement.entity_description["table"].name)
+        for known, touched, rows in reversed(self._batches):
+            if known is statement:
+                return rows
+            if touched == table:
+                break
+        rows = []
+        self._batches.append((statement, table, rows))
+        return rows
+
+    def reader(self, statement: sa.Select[Any], own: Sequence[Any]) -> Reader:
+        """Give a reader that sees what earlier units of the group wrote to the statement's tables."""
+        if own:
+            raise RuntimeError("A unit of work reads first and writes after.")
+        if self._batches:
+            read = _tables(statement)
+            if any(touched in read for _, touched, _ in self._batches):
+                self.flush()
+        return self._reader
+
+    def flush(self) -> None:
+        """Write everything taken so far within the open transaction."""
+        batches, self._batches = self._batches, []
+        for statement, _, rows in batches:
+            self._connection.execute(statement, rows)
+
+
+_known_tables: dict[int, tuple[sa.Select[Any], frozenset[str]]] = {}
+
+
+def _tables(statement: sa.Select[Any]) -> frozenset[str]:
+    """Name the tables a statement reads; statements are module constants, so this is worked out once each."""
+    known = _known_tables.get(id(statement))
+    if known is None or known[0] is not statement:
+        names = frozenset(
+            str(element.name) for element in sa.sql.visitors.iterate(statement) if isinstance(element, sa.Table)
+        )
+        if len(_known_tables) > 1000:
+            _known_tables.clear()
+        known = _known_tables[id(statement)] = (statement, names)
+    return known[1]

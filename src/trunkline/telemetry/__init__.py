@@ -1,0 +1,1 @@
+"""What is remembered, and the answers over it."""

@@ -1,0 +1,67 @@
+"""The recorder: takes facts in, and answers questions over everything it took in before."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from trunkline.catalogue.facts import Fact
+from trunkline.errors import OverloadedError
+from trunkline.state.database import Database
+from trunkline.telemetry.inbox import Inbox
+from trunkline.telemetry.loader import Loader
+from trunkline.telemetry.planner import Planner
+from trunkline.telemetry.questions import Point, Series
+from trunkline.telemetry.store import Store
+
+_log = logging.getLogger(__name__)
+READERS = 4
+
+
+class Recorder:
+    """Facts go in by `record`; questions are put by `ask`."""
+
+    def __init__(self, database: Database, inbox: Inbox, loader: Loader, store: Store, planner: Planner) -> None:
+        self._database = database
+        self._inbox = inbox
+        self._loader = loader
+        self._store = store
+        self._planner = planner
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="fact-reader")
+        self.refused = 0
+
+    def record(self, fact: Fact) -> None:
+        """Let a fact ride the writer's next group, delaying no one.
+
+        When too many wait, the fact is refused, counted (`refused`) and logged.
+        """
+        try:
+            self._inbox.put(fact)
+        except OverloadedError:
+            self.refused += 1
+            if self.refused % 1000 == 1:
+                _log.error("facts are refused: the writer does not keep up")
+
+    async def settled(self) -> None:
+        """Return once everything recorded before can be asked for."""
+        if self._inbox.pending:
+            await self._database.settled()
+        await self._loader.caught_up(self._inbox.durable)
+
+    async def ask(self, question: Series) -> list[Point]:
+        """Answer a question over everything that was recorded before it was put."""
+        plan = self._planner.plan(question)
+        await self.settled()
+        rows = await asyncio.get_running_loop().run_in_executor(self._readers, self._store.answer, plan)
+        splits = len(question.by)
+        step = timedelta(seconds=question.step_s or 0)
+        return [
+            Point(at=question.start + step * row[0], split=row[1 : 1 + splits], values=row[1 + splits :])
+            for row in rows
+        ]
+
+    def close(self) -> None:
+        """End the reader threads."""
+        self._readers.shutdown(wait=True)

@@ -1,0 +1,1 @@
+"""Microsoft's own live tests, run unchanged against a Trunkline server: `python -m tools.conformance`."""

@@ -1,0 +1,1 @@
+"""The one room of it that live tests enter."""

@@ -1,0 +1,5 @@
+"""Where the suites look for the credential."""
+
+from .credentials import FakeTokenCredential
+
+__all__ = ["FakeTokenCredential"]
