@@ -1,0 +1,66 @@
+# Every target sets up what it needs in .venv; nothing has to be installed by hand but Python 3.11 or newer.
+
+PYTHON ?= python3
+DEMO ?= 1
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help serve test check conformance docs clean
+
+help:
+	@echo "make serve        start the server with demo traffic (without: make serve DEMO=)"
+	@echo "make test         run the tests"
+	@echo "make check        rules, types, floors, fresh documents"
+	@echo "make conformance  run Microsoft's own live tests against a server"
+	@echo "make docs         write the generated parts of the documents anew"
+	@echo "make clean        remove what the targets made, but no data"
+
+serve: $(VENV)/.served
+	@exec $(BIN)/trunkline serve $(if $(DEMO),--demo) $(ARGS)
+
+test: $(VENV)/.tested
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.checked
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tools.docs --check
+
+conformance: $(VENV)/.conforming
+	@$(BIN)/python -m tools.conformance $(ARGS)
+
+docs: $(VENV)/.checked
+	$(BIN)/python -m tools.docs
+
+clean:
+	rm -rf $(VENV) .conformance .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Trunkline needs Python 3.11 or newer; name one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "Python cannot make virtual environments here; on Debian: apt install python3-venv"; exit 1; }
+
+$(VENV)/.served: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) …"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.tested: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) for the tests …"
+	@$(PIP) --editable ".[test]"
+	@touch $@ $(VENV)/.served
+
+$(VENV)/.checked: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) for the checks …"
+	@$(PIP) --editable ".[check]"
+	@touch $@ $(VENV)/.served
+
+$(VENV)/.conforming: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) for the conformance run …"
+	@$(PIP) --editable ".[conformance]"
+	@touch $@ $(VENV)/.served

@@ -1,0 +1,134 @@
+"""Writes the generated parts of the documents from the catalogue and the settings, or checks that they are fresh."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from trunkline import config
+from trunkline.catalogue.load import load
+from trunkline.catalogue.rows import Service
+
+ROOT = Path(__file__).parent.parent
+Block = Callable[[], Iterator[str]]
+
+
+def settings() -> Iterator[str]:
+    """Table of every setting."""
+    rows = (
+        (f"`{row.name}`", f"`{row.variable}`", row.kind, _default(row), row.brief) for row in config.rows()
+    )
+    yield from _table(("setting", "variable", "value", "default", "what it does"), rows)
+
+
+def acs_operations() -> Iterator[str]:
+    """One table a service: operations, routes, and whether they are served."""
+    for service in load().of_vendor("acs"):
+        yield from _service(service)
+
+
+def azure_operations() -> Iterator[str]:
+    """The same for the control plane."""
+    for service in load().of_vendor("azure"):
+        yield from _service(service)
+
+
+def own_operations() -> Iterator[str]:
+    """The same for Trunkline's own API."""
+    for service in load().of_vendor("trunkline"):
+        yield from _service(service)
+
+
+def event_types() -> Iterator[str]:
+    """Table of the event types that are told."""
+    rows = (
+        (f"`{name}`", f"`{row.on}`", f"`{row.subject}`", row.brief) for name, row in load().event_types.items()
+    )
+    yield from _table(("event type", "told on", "subject", "what it says"), rows)
+
+
+def measures() -> Iterator[str]:
+    """Table of what can be asked."""
+    rows = ((f"`{name}`", row.unit, row.brief) for name, row in load().measures.items())
+    yield from _table(("measure", "unit", "what it is"), rows)
+
+
+BLOCKS: dict[str, Block] = {
+    "settings": settings,
+    "acs operations": acs_operations,
+    "azure operations": azure_operations,
+    "own operations": own_operations,
+    "event types": event_types,
+    "measures": measures,
+}
+
+
+def _service(service: Service) -> Iterator[str]:
+    yield f"### {service.title}"
+    yield ""
+    if service.metric:
+        dimensions = ", ".join(f"`{name}`" for name in service.metric.dimensions)
+        yield f"Counted by the metric `{service.metric.name}` with the dimensions {dimensions}."
+        yield ""
+    rows = []
+    for name, row in service.operations.items():
+        if not row.route:
+            how = row.counted_on or f"{row.counted_as['operation']}, when {row.counted_as['when']}"
+            rows.append((f"`{name}`", "", "not yet" if not service.built else "counted", f"{row.brief} Counted on: {how}."))
+            continue
+        served = "yes" if service.built and name not in service.unserved else "501"
+        why = f" {service.unserved[name]}" if name in service.unserved else ""
+        rows.append((f"`{name}`", f"`{row.route}`", served, row.brief + why))
+    yield from _table(("operation", "route", "served", "what it does"), rows)
+    yield ""
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"| {' | '.join('---' for _ in head)} |"
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+
+
+def _default(row: config.SettingRow) -> str:
+    if isinstance(row.default, bool):
+        return "yes" if row.default else "no"
+    if row.default in {"", ()}:
+        return ""
+    return f"`{row.default}`"
+
+
+def renewed(text: str) -> str:
+    """Return a document with each generated part written anew; raises KeyError for an unknown part."""
+    lines: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        if line.startswith("<!-- generated: "):
+            lines += [line, *BLOCKS[line.removeprefix("<!-- generated: ").removesuffix(" -->")]()]
+            inside = True
+        elif line.startswith("<!-- end -->"):
+            inside = False
+            lines.append(line)
+        elif not inside:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the documents, or with --check name those that are stale."""
+    stale = []
+    for file in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]):
+        text = file.read_text(encoding="utf-8")
+        fresh = renewed(text)
+        if fresh != text:
+            stale.append(file.relative_to(ROOT))
+            if "--check" not in arguments:
+                file.write_text(fresh, encoding="utf-8")
+    for name in stale:
+        print(f"{name} {'is stale: run make docs' if '--check' in arguments else 'written'}")
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
