@@ -184,9 +184,7 @@ def test_another_authority_makes_a_new_leaf(tmp_path: Path) -> None:
         lambda key: (key.unlink(), key.mkdir()),
     ],
 )
-def test_an_unreadable_authority_key_is_told_with_its_remedy(
-    tmp_path: Path, damage: Callable[[Path], object]
-) -> None:
+def test_an_unreadable_authority_key_is_told_with_its_remedy(tmp_path: Path, damage: Callable[[Path], object]) -> None:
     """The error names the key's file and what to delete, and the leaf in use is left alone."""
     first = ensure(tmp_path, [], NOW)
     chain = first.leaf.chain_file.read_bytes()
@@ -221,6 +219,7 @@ def test_a_lost_authority_certificate_is_made_again_from_its_key(tmp_path: Path)
     first.ca_file.unlink()
     second = ensure(tmp_path, [], now)
     assert second.ca_file.read_bytes() != kept.read_bytes()
+    assert second.leaf.chain_file.read_bytes().endswith(second.ca_file.read_bytes())
     for root in (kept, second.ca_file):
         assert shake_hands(second.leaf.chain_file, second.leaf.key_file, root, "localhost")
 
@@ -257,9 +256,7 @@ def system_roots(folder: Path, count: int) -> Path:
 def subjects(bundle: Path) -> list[str]:
     """Return the common names in the bundle without their last words."""
     found = x509.load_pem_x509_certificates(bundle.read_bytes())
-    return [
-        str(each.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)[:24] for each in found
-    ]
+    return [str(each.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)[:24] for each in found]
 
 
 def test_the_bundle_holds_the_systems_roots_and_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,9 +284,7 @@ def test_the_bundle_does_not_feed_on_bundles(tmp_path: Path, monkeypatch: pytest
     assert (tmp_path / "roots.pem").read_text().split("\n", 1)[1] not in bundle
 
 
-def test_the_bundle_of_a_system_without_roots_is_ours_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bundle_of_a_system_without_roots_is_ours_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where neither the system nor certifi has roots, the bundle is the authority's certificate."""
     nothing = SimpleNamespace(cafile=None, openssl_cafile="/nowhere", capath=None)
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nothing)

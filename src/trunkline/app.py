@@ -2,36 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
+from typing import Protocol
 
+from starlette.responses import Response
+
+from trunkline import __version__
 from trunkline.api.application import Application
+from trunkline.api.door import Door, Handler
+from trunkline.api.exchange import Exchange
 from trunkline.api.hosts import Hosts
-from trunkline.apis.acs.auth import Callers
+from trunkline.apis.acs.auth import Callers as AcsCallers
 from trunkline.apis.acs.chat import ChatHandlers
 from trunkline.apis.acs.door import AcsDoor
 from trunkline.apis.acs.identity import IdentityHandlers
 from trunkline.apis.acs.tokens import UserTokens
+from trunkline.apis.azure.auth import Callers as AzureCallers
+from trunkline.apis.azure.door import AzureDoor
+from trunkline.apis.azure.event_grid import EventGridHandlers
+from trunkline.apis.azure.metric_answers import MetricAnswers
+from trunkline.apis.azure.metrics import Metrics
+from trunkline.apis.azure.monitor import MonitorHandlers
+from trunkline.apis.trunkline.accounts import AccountHandlers
+from trunkline.apis.trunkline.ask import AskHandlers
+from trunkline.apis.trunkline.auth import Callers
+from trunkline.apis.trunkline.catalogue import CatalogueHandlers
+from trunkline.apis.trunkline.connection import ConnectionHandlers
+from trunkline.apis.trunkline.door import TrunklineDoor
+from trunkline.apis.trunkline.health import HealthHandlers
+from trunkline.apis.trunkline.state import StateHandlers
+from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
+from trunkline.apis.trunkline.tokens import TokenHandlers
 from trunkline.catalogue.load import load as load_catalogue
+from trunkline.catalogue.rows import Service
 from trunkline.clock import Clock, RealClock
 from trunkline.config import Settings
+from trunkline.connection import Announcement, Connection, Place, describe
+from trunkline.connection import write as write_connection
+from trunkline.delivery.courier import Courier
+from trunkline.errors import UnavailableError
+from trunkline.events.dispatcher import Dispatcher
+from trunkline.events.retention import Retention
+from trunkline.events.subscriptions import Subscriptions
 from trunkline.ids import Ids
 from trunkline.services.access import Keyring
 from trunkline.services.chat import Chat
 from trunkline.services.identity import Identities
 from trunkline.services.issuers import Issuers
-from trunkline.services.resources import Resources
+from trunkline.services.limits import Limits
+from trunkline.services.resources import Resource, Resources
 from trunkline.state.database import Database
 from trunkline.state.folder import Folder
-from trunkline.state.transaction import metadata
+from trunkline.state.migrations import upgrade
 from trunkline.telemetry.inbox import Inbox
 from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.recorder import Recorder
 from trunkline.telemetry.stores.duckdb import DuckDBStore
+from trunkline.web.page import PageDoor
 
 
 class House:
-    """One running Trunkline, without its listeners: `open`, use `application`, `close`."""
+    """One running Trunkline, without its listeners: `open`, use `application`, `close`.
+
+    `place` is where clients reach it, once that is known; `hindrance` says why requests should not be sent here, "" when they may; whoever runs the listeners sets it.
+    """
 
     def __init__(self, settings: Settings, folder: Folder, clock: Clock | None = None, ids: Ids | None = None) -> None:
         self.settings = settings
@@ -39,30 +75,48 @@ class House:
         self.clock = clock or RealClock()
         self.ids = ids or Ids()
         self.catalogue = load_catalogue()
+        self.hindrance = "it is starting"
+        self.instance = self.ids.guid()
+        self.place: Place | None = None
         self._stack = AsyncExitStack()
 
-    async def open(self) -> None:
-        """Hold the data folder and start every part; raises ConfigurationError."""
-        settings, clock, ids = self.settings, self.clock, self.ids
-        self.folder.hold()
-        self._stack.callback(self.folder.release)
+    # --- start and stop ---
 
-        self.database = Database.in_folder(self.folder.path, backlog=settings.backlog)
-        metadata.create_all(self.database.engine)
+    async def open(self) -> None:
+        """Hold the data folder and start every part; raises ConfigurationError, and holds nothing then."""
+        try:
+            self.folder.hold()
+            self._stack.callback(self.folder.release)
+            self._open_state()
+            await self._open_services()
+            await self._open_events()
+            self.application = self._application()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Stop every part, the last one first; what was acknowledged is kept."""
+        await self._stack.aclose()
+
+    def _open_state(self) -> None:
+        self.database = Database.in_folder(self.folder.path, backlog=self.settings.backlog)
+        self._stack.push_async_callback(self.database.stop)
+        upgrade(self.database.engine)
         self.store = DuckDBStore(self.folder.path / "facts.duckdb")
         self._stack.callback(self.store.close)
-        inbox = Inbox(self.database)
-        self.loader = Loader(inbox, self.store)
+        self.inbox = Inbox(self.database)
+        self.loader = Loader(self.inbox, self.store)
         self.loader.open()
         self.database.start()
-        self._stack.push_async_callback(self.database.stop)
         self.loader.start()
         self._stack.push_async_callback(self.loader.stop)
-        self.recorder = Recorder(
-            self.database, inbox, self.loader, self.store, Planner(self.catalogue.measures)
-        )
+        planner = Planner(self.catalogue.measures)
+        self.recorder = Recorder(self.database, self.inbox, self.loader, self.store, planner)
         self._stack.callback(self.recorder.close)
 
+    async def _open_services(self) -> None:
+        settings, clock, ids = self.settings, self.clock, self.ids
         self.resources = Resources(self.database, clock, ids)
         self.resources.open(settings)
         await self.resources.settle(settings)
@@ -73,24 +127,150 @@ class House:
         self.identities.open()
         self.chat = Chat(self.database, clock, ids, self.identities)
 
-        self.application = self._application()
+    async def _open_events(self) -> None:
+        settings, clock, ids, find = self.settings, self.clock, self.ids, self.resources.find
+        self.courier = Courier(database=self.database, clock=clock, settings=settings, recorder=self.recorder)
+        self.subscriptions = Subscriptions(
+            database=self.database,
+            clock=clock,
+            ids=ids,
+            courier=self.courier,
+            resource=find,
+            public_url=lambda: self.place.https if self.place else settings.public_url,
+        )
+        self.dispatcher = Dispatcher(
+            database=self.database,
+            clock=clock,
+            ids=ids,
+            settings=settings,
+            catalogue=self.catalogue,
+            subscriptions=self.subscriptions,
+            courier=self.courier,
+            resource=find,
+        )
+        retention = Retention(database=self.database, clock=clock, settings=settings, subscriptions=self.subscriptions)
+        self.subscriptions.open()
+        for part in (self.courier, self.subscriptions, self.dispatcher, retention):
+            self._stack.push_async_callback(part.stop)
+            await part.start()
+
+    # --- the doors ---
 
     def _application(self) -> Application:
-        settings = self.settings
-        tokens = UserTokens(self.keyring)
-        callers = Callers(
-            settings, self.clock, self.resources, self.identities, self.keyring, self.issuers, tokens
+        self._acs_callers = AcsCallers(
+            self.settings,
+            self.clock,
+            self.resources,
+            self.identities,
+            self.keyring,
+            self.issuers,
+            UserTokens(self.keyring),
         )
-        identity = IdentityHandlers(settings, self.clock, self.ids, self.identities, self.issuers, tokens)
-        chat = ChatHandlers(self.chat)
-        doors = [
-            AcsDoor(self.catalogue.of_vendor("acs"), {**identity.handlers(), **chat.handlers()}, callers),
-        ]
         return Application(
-            doors=doors, hosts=Hosts(settings, self.resources), resources=self.resources, recorder=self.recorder,
-            clock=self.clock, ids=self.ids, largest_body=settings.max_body_bytes,
+            doors=[self._acs_door(), self._azure_door(), self._own_door(), self._page_door()],
+            hosts=Hosts(self.settings, self.resources),
+            resources=self.resources,
+            recorder=self.recorder,
+            clock=self.clock,
+            ids=self.ids,
+            largest_body=self.settings.max_body_bytes,
         )
 
-    async def close(self) -> None:
-        """Stop every part; what was acknowledged is kept."""
-        await self._stack.aclose()
+    def _acs_door(self) -> Door:
+        settings, services = self.settings, self.catalogue.of_vendor("acs")
+        tokens = UserTokens(self.keyring)
+        identity = IdentityHandlers(settings, self.clock, self.ids, self.identities, self.issuers, tokens)
+        handlers = _handlers(identity, ChatHandlers(self.chat))
+        limits = Limits(services, self.clock) if settings.service_limits else None
+        return AcsDoor(services, _telling(handlers, services, self.dispatcher.nudge), self._acs_callers, limits)
+
+    def _azure_door(self) -> Door:
+        callers = AzureCallers(self.settings, self.clock, self.resources, self.keyring, self.issuers)
+        monitor = MonitorHandlers(Metrics(self.catalogue), MetricAnswers(self.recorder), callers)
+        events = EventGridHandlers(self.catalogue, self.subscriptions, callers)
+        handlers = {**monitor.handlers(), **events.handlers()}
+        return AzureDoor(self.catalogue.of_vendor("azure"), handlers, callers)
+
+    def _own_door(self) -> Door:
+        callers = Callers(self.resources, self.keyring)
+        state = StateHandlers(
+            version=__version__,
+            database=self.database,
+            inbox=self.inbox,
+            loader=self.loader,
+            recorder=self.recorder,
+            dispatcher=self.dispatcher,
+            courier=self.courier,
+            in_flight=lambda: self.application.in_flight,
+            errors=lambda: self.application.errors,
+            mismatches=lambda: self._acs_callers.mismatches,
+        )
+        types = tuple(self.catalogue.event_types)
+        handlers = _handlers(
+            HealthHandlers(self.instance, __version__, self.hindrances),
+            state,
+            CatalogueHandlers(self.catalogue),
+            ConnectionHandlers(callers, self.connection),
+            AccountHandlers(self.resources, callers, self.connection, self.announce),
+            TokenHandlers(self.keyring, callers),
+            AskHandlers(self.recorder),
+            SubscriptionHandlers(self.database, self.clock, self.subscriptions, self.dispatcher, callers, types),
+        )
+        return TrunklineDoor([self.catalogue.services["api"]], handlers, callers)
+
+    def _page_door(self) -> Door:
+        return PageDoor([self.catalogue.services["page"]], __version__)
+
+    # --- where it is ---
+
+    def hindrances(self) -> list[str]:
+        """List why requests should not be sent here now; nothing when they may."""
+        reasons = [self.hindrance] if self.hindrance else []
+        if self.database.waiting >= self.settings.backlog:
+            reasons.append("too many writes wait for the database")
+        return reasons
+
+    def connection(self, resource: Resource) -> Connection:
+        """Return what a client of a resource needs; raises UnavailableError before the server listens."""
+        if self.place is None:
+            raise UnavailableError("The server does not listen yet.")
+        return describe(resource, self.place)
+
+    def announce(self, place: Place | None = None) -> None:
+        """Write the connection file: first with the place, then again whenever accounts or keys changed."""
+        self.place = place or self.place
+        if self.place is None:
+            return
+        accounts = {resource.name: self.connection(resource) for resource in self.resources.all()}
+        write_connection(
+            self.folder.path, Announcement(instance=self.instance, local=self.place.http, accounts=accounts)
+        )
+
+
+class Room(Protocol):
+    """Some operations of an API."""
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return the handler of each operation."""
+        ...
+
+
+def _handlers(*rooms: Room) -> dict[str, Handler]:
+    return {name: handler for room in rooms for name, handler in room.handlers().items()}
+
+
+def _telling(
+    handlers: dict[str, Handler], services: Iterable[Service], nudge: Callable[[], None]
+) -> dict[str, Handler]:
+    """Let the dispatcher look at once after each operation whose row says that it emits something."""
+
+    def told(handler: Handler) -> Handler:
+        async def handle(exchange: Exchange) -> Response:
+            response = await handler(exchange)
+            nudge()
+            return response
+
+        return handle
+
+    emitting = {name for service in services for name, row in service.operations.items() if row.emits}
+    return {name: told(handler) if name in emitting else handler for name, handler in handlers.items()}

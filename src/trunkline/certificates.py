@@ -122,9 +122,7 @@ def own(chain_file: Path, key_file: Path, now: datetime) -> Certificate:
     public = _public_bytes(_read_key(key_file))
     if _public_bytes(leaf) != public:
         if any(_public_bytes(each) == public for each in chain):
-            raise ConfigurationError(
-                f"{chain_file} must begin with the server's certificate, its issuers after it."
-            )
+            raise ConfigurationError(f"{chain_file} must begin with the server's certificate, its issuers after it.")
         raise ConfigurationError(
             f"The key in {key_file} does not fit the certificate in {chain_file}: name the pair that was "
             "issued together.",
@@ -226,9 +224,7 @@ def _make_leaf(
     )
 
 
-def _begin(
-    subject: x509.Name, issuer: x509.Name, key: _Key, now: datetime, life: timedelta
-) -> x509.CertificateBuilder:
+def _begin(subject: x509.Name, issuer: x509.Name, key: _Key, now: datetime, life: timedelta) -> x509.CertificateBuilder:
     now = now.replace(microsecond=0)
     return (
         x509.CertificateBuilder()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -67,36 +68,47 @@ class TurnedClock:
                 sleeper.set_result(None)
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RFC3339 = re.compile(
+    r"(?P<day>\d{4}-\d\d-\d\d)"
+    r"(?:[T ](?P<minute>\d\d:\d\d)(?P<second>:\d\d(?:[.,](?P<fraction>\d+))?)?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
 def milliseconds(moment: datetime) -> int:
-    """Return the moment as whole milliseconds since 1970."""
-    return int(moment.timestamp() * 1000)
+    """Return the moment as whole milliseconds since 1970, rounded down."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def from_milliseconds(value: int) -> datetime:
     """Return the moment that many milliseconds after 1970, in UTC."""
-    return datetime.fromtimestamp(value / 1000, UTC)
+    return _EPOCH + timedelta(milliseconds=value)
 
 
 def rfc3339(moment: datetime, digits: int = 3) -> str:
     """Return the moment as RFC 3339 text in UTC with 0 to 7 fractional digits, ending in Z."""
     moment = moment.astimezone(UTC)
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    text = moment.isoformat(timespec="seconds")[:19]
     if digits:
         text += "." + f"{moment.microsecond:06d}0"[:digits]
     return text + "Z"
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """Read RFC 3339 text with any number of fractional digits; a missing zone means UTC.
+    """Read RFC 3339 text with any number of fractional digits; also a date alone, or a time without seconds.
 
-    Raises ValueError when it is not such a text.
+    A missing zone means UTC. Raises ValueError when it is not such a text, or no moment of years 1 to 9999.
     """
-    head, dot, tail = text.strip().partition(".")
-    if dot:
-        digits = len(tail) - len(tail.lstrip("0123456789"))
-        text = f"{head}.{tail[:digits][:6].ljust(6, '0')}{tail[digits:]}"
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    found = _RFC3339.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is not a moment as RFC 3339 writes it.")
+    day, minute, second, fraction, zone = found.group("day", "minute", "second", "fraction", "zone")
+    plain = f"{day}T{minute or '00:00'}{(second or ':00')[:3]}.{(fraction or '')[:6].ljust(6, '0')}"
+    try:
+        return datetime.fromisoformat(plain + (zone or "Z").upper()).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is no moment of the years 1 to 9999.") from error
 
 
 def monotonic() -> float:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import ipaddress
 import os
+import re
 import tomllib
 import types
 import typing
@@ -11,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from trunkline.errors import ConfigurationError
 
@@ -19,12 +23,10 @@ _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 
 
-def _setting(default: Any, brief: str, *, secret: bool = False) -> Any:
-    """Declare one setting: its default, and one sentence for the documentation."""
-    metadata = {"brief": brief, "secret": secret}
-    if isinstance(default, tuple):
-        return field(default=default, metadata=metadata)
-    return field(default=default, metadata=metadata)
+def _setting(default: Any, brief: str, *, secret: bool = False, least: int = 0, most: int = 2**31 - 1) -> Any:
+    """Declare one setting: its default, one sentence for the documentation, and the range of a number."""
+    metadata = {"brief": brief, "secret": secret, "least": least, "most": most}
+    return field(default=default, metadata=metadata, repr=not secret)  # secrets reach no log
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +35,15 @@ class Settings:
 
     # where it listens
     host: str = _setting("127.0.0.1", "The address both listeners bind to.")
-    http_port: int = _setting(8080, "The port of plain HTTP; 0 picks a free one.")
-    https_port: int = _setting(8443, "The port of HTTPS; 0 picks a free one.")
+    http_port: int = _setting(8080, "The port of plain HTTP; 0 picks a free one.", most=65_535)
+    https_port: int = _setting(8443, "The port of HTTPS; 0 picks a free one.", most=65_535)
     public_url: str = _setting(
-        "", "The https address that clients use, when a proxy or a container stands in front; its host is accepted."
+        "",
+        "The https address that clients use, when a proxy or a container stands in front; its host is accepted.",
     )
     host_names: tuple[str, ...] = _setting(
-        (), "More names or addresses by which clients reach the server; accepted as Host and put into the leaf."
+        (),
+        "More names or addresses by which clients reach the server; accepted as Host and put into the leaf.",
     )
     trusted_proxies: tuple[str, ...] = _setting(
         (), "Addresses or networks whose X-Forwarded-For, -Host and -Proto headers are believed."
@@ -52,7 +56,9 @@ class Settings:
     # who may call
     resource: str = _setting("trunkline", "The name of the default resource.")
     access_keys: tuple[str, ...] = _setting(
-        (), "One or two access keys (base64) of the default resource; made at first start when empty.", secret=True
+        (),
+        "One or two access keys (base64) of the default resource; made at first start when empty.",
+        secret=True,
     )
     api_key: str = _setting("", "The key of Trunkline's own API; made at first start when empty.", secret=True)
     subscription_id: str = _setting("", "The Azure subscription id in resource ids; made at first start when empty.")
@@ -64,32 +70,37 @@ class Settings:
         "them, auto is development only while every listener is on loopback and no issuer is configured.",
     )
     hmac_mode: Literal["strict", "lenient"] = _setting(
-        "strict", "Whether a wrong access-key signature is refused (strict) or accepted, counted and shown (lenient)."
+        "strict",
+        "Whether a wrong access-key signature is refused (strict) or accepted, counted and shown (lenient).",
     )
-    clock_skew_s: int = _setting(300, "How far x-ms-date may be from the server's clock.")
+    clock_skew_s: int = _setting(300, "How far x-ms-date may be from the server's clock.", least=1)
     issuers: tuple[str, ...] = _setting(
         (), "Issuers (https addresses with an OpenID configuration) whose bearers are verified and accepted."
     )
     audiences: tuple[str, ...] = _setting(
-        (), "Audiences that a bearer of a configured issuer may carry; empty means any audience of that issuer."
+        (),
+        "Audiences that a bearer of a configured issuer may carry; empty means any audience of that issuer.",
     )
     # how it behaves
     service_limits: bool = _setting(False, "Apply the documented service limits: 429 with Retry-After above them.")
     preview_event_types: bool = _setting(
-        False, "Send the two preview type names of chat members to every subscription, not only to those that name them."
+        False,
+        "Send the two preview type names of chat members to every subscription, not only to those that name them.",
     )
     lenient_subjects: bool = _setting(
-        True, "Ignore one leading slash on both sides when subjects are filtered, as the documented samples need."
+        True,
+        "Ignore one leading slash on both sides when subjects are filtered, as the documented samples need.",
     )
     private_webhooks: Literal["auto", "allow", "refuse"] = _setting(
-        "auto", "Whether events go to private addresses; auto allows them only while every listener is on loopback."
+        "auto",
+        "Whether events go to private addresses; auto allows them only while every listener is on loopback.",
     )
     plain_webhooks: bool = _setting(True, "Whether events go to plain http addresses.")
     webhook_ca_file: str = _setting("", "More roots (PEM) that webhooks' certificates may chain to.")
     dead_letter_delay_s: int = _setting(300, "How long after the last attempt an event counts as dead.")
-    max_body_bytes: int = _setting(4 * 1024 * 1024, "The largest request body.")
-    event_retention_hours: int = _setting(24 * 7, "How long told events and finished deliveries are kept.")
-    backlog: int = _setting(20_000, "How many writes may wait before the server answers 503.")
+    max_body_bytes: int = _setting(4 * 1024 * 1024, "The largest request body.", least=1024)
+    event_retention_hours: int = _setting(24 * 7, "How long told events and finished deliveries are kept.", least=1)
+    backlog: int = _setting(20_000, "How many writes may wait before the server answers 503.", least=1)
     graceful_timeout_s: int = _setting(10, "How long requests in flight may take when the server stops.")
     # how it tells
     log_format: Literal["text", "json"] = _setting("text", "Logs as text or as JSON lines.")
@@ -98,7 +109,10 @@ class Settings:
     @property
     def loopback_only(self) -> bool:
         """Tell whether every listener is on loopback."""
-        return self.host in {"127.0.0.1", "::1", "localhost"} or self.host.startswith("127.")
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
 
     @property
     def development(self) -> bool:
@@ -132,16 +146,18 @@ def rows() -> list[SettingRow]:
     kinds = typing.get_type_hints(Settings)
     return [
         SettingRow(
-            row.name, PREFIX + row.name.upper(), _kind(kinds[row.name]), row.default,
-            row.metadata["brief"], row.metadata["secret"],
+            row.name,
+            PREFIX + row.name.upper(),
+            _kind(kinds[row.name]),
+            row.default,
+            row.metadata["brief"],
+            row.metadata["secret"],
         )
         for row in dataclasses.fields(Settings)
     ]
 
 
-def load(
-    file: Path | None = None, environment: Mapping[str, str] | None = None, **given: Any
-) -> Settings:
+def load(file: Path | None = None, environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
     """Read the settings: defaults, then the file (TOML), then TRUNKLINE_* variables, then what was given.
 
     A value of None in `given` means not given. Raises ConfigurationError naming the setting and the remedy.
@@ -149,20 +165,36 @@ def load(
     environment = os.environ if environment is None else environment
     if file is None and environment.get(PREFIX + "CONFIG"):
         file = Path(environment[PREFIX + "CONFIG"])
-    kinds = typing.get_type_hints(Settings)
+    known = {row.name: _Reader(row) for row in dataclasses.fields(Settings)}
     values: dict[str, Any] = {}
     for name, value in _from_file(file).items():
-        if name not in kinds:
-            raise ConfigurationError(f"{file} sets {name!r}, which is no setting; docs/operations.md lists them.")
-        values[name] = _read(name, kinds[name], value, str(file))
-    for name in kinds:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" (is {near[0]} meant?)" if near else ""
+            raise ConfigurationError(f"{file} sets {name!r}, which is no setting{hint}; docs/operations.md lists them.")
+        values[name] = known[name].read(value, str(file))
+    for name, reader in known.items():
         text = environment.get(PREFIX + name.upper())
-        if text is not None:
-            values[name] = _read(name, kinds[name], text, "the environment")
+        if text is not None and (text or reader.may_be_empty):
+            values[name] = reader.read(text, "the environment")
     for name, value in given.items():
         if value is not None:
-            values[name] = _read(name, kinds[name], value, "the command line")
-    return Settings(**values)
+            values[name] = known[name].read(value, "the command line")
+    return _checked(Settings(**values))
+
+
+def _checked(settings: Settings) -> Settings:
+    """Check what types and ranges cannot say; raises ConfigurationError."""
+    url = urlsplit(settings.public_url)
+    if settings.public_url and (url.scheme not in {"http", "https"} or not url.hostname or url.path.strip("/")):
+        raise ConfigurationError(
+            f"public_url is {settings.public_url!r}; it must be an address without a path, like https://chat.example."
+        )
+    if len(settings.access_keys) > 2:
+        raise ConfigurationError("access_keys holds more than two keys; a resource has one or two.")
+    if bool(settings.certificate_file) is not bool(settings.certificate_key_file):
+        raise ConfigurationError("certificate_file and certificate_key_file need each other; set both or neither.")
+    return settings
 
 
 def _from_file(file: Path | None) -> dict[str, Any]:
@@ -184,23 +216,53 @@ def _kind(kind: Any) -> str:
     return {str: "text", int: "number", bool: "yes or no"}[kind]
 
 
-def _read(name: str, kind: Any, value: Any, where: str) -> Any:
-    """Turn a value of the file, the environment or the command line into the setting's type."""
-    if typing.get_origin(kind) is Literal:
-        if value not in typing.get_args(kind):
-            raise ConfigurationError(f"{name} in {where} is {value!r}; it can be {_kind(kind)}.")
-        return value
-    if typing.get_origin(kind) is tuple:
+class _Reader:
+    """Turns values of the file, the environment or the command line into one setting's type."""
+
+    def __init__(self, row: dataclasses.Field[Any]) -> None:
+        self._name = row.name
+        self._kind = typing.get_type_hints(Settings)[row.name]
+        self._about = row.metadata
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Tell whether an empty variable is a value; of numbers and choices it means "not given"."""
+        return self._kind in {str, bool} or typing.get_origin(self._kind) is tuple
+
+    def read(self, value: Any, where: str) -> Any:
+        """Return the value in its type; raises ConfigurationError that says what it can be."""
+        if typing.get_origin(self._kind) is Literal:
+            if value not in typing.get_args(self._kind):
+                raise self._wrong(value, where, f"it can be {_kind(self._kind)}")
+            return value
+        if typing.get_origin(self._kind) is tuple:
+            return self._list(value, where)
+        if self._kind is bool:
+            text = str(value).strip().lower()
+            if text not in _TRUE | _FALSE:
+                raise self._wrong(value, where, "it can be true or false")
+            return text in _TRUE
+        if self._kind is int:
+            return self._number(value, where)
+        if not isinstance(value, str | Path):
+            raise self._wrong(value, where, "it must be text")
+        return str(value)
+
+    def _list(self, value: Any, where: str) -> tuple[str, ...]:
         parts = value.split(",") if isinstance(value, str) else value
-        return tuple(str(part).strip() for part in parts if str(part).strip())
-    if kind is bool:
-        text = str(value).strip().lower()
-        if text not in _TRUE | _FALSE:
-            raise ConfigurationError(f"{name} in {where} is {value!r}; it can be true or false.")
-        return text in _TRUE
-    if kind is int:
-        try:
-            return int(value)
-        except (TypeError, ValueError) as error:
-            raise ConfigurationError(f"{name} in {where} is {value!r}; it must be a whole number.") from error
-    return str(value)
+        if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+            raise self._wrong(value, where, "it must be a list of texts")
+        return tuple(part.strip() for part in parts if part.strip())
+
+    def _number(self, value: Any, where: str) -> int:
+        text = value.strip() if isinstance(value, str) else str(value)
+        if isinstance(value, bool) or not re.fullmatch(r"-?[0-9]{1,18}", text):
+            raise self._wrong(value, where, "it must be a whole number")
+        least, most = self._about["least"], self._about["most"]
+        if not least <= int(text) <= most:
+            raise self._wrong(value, where, f"it must be from {least} to {most}")
+        return int(text)
+
+    def _wrong(self, value: Any, where: str, remedy: str) -> ConfigurationError:
+        shown = "not usable" if self._about["secret"] else repr(value)
+        return ConfigurationError(f"{self._name} in {where} is {shown}; {remedy}.")

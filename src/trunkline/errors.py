@@ -25,6 +25,10 @@ class TooLargeError(InvalidError):
     """The request is larger than the server takes."""
 
 
+class StalledError(InvalidError):
+    """The request did not arrive in time."""
+
+
 class UnauthenticatedError(TrunklineError):
     """The caller could not be identified."""
 

@@ -13,6 +13,7 @@ from trunkline.api.door import Door, status_of
 from trunkline.api.exchange import Exchange
 from trunkline.api.hosts import Hosts
 from trunkline.catalogue.facts import Request, status_class
+from trunkline.catalogue.rows import Service
 from trunkline.clock import Clock, monotonic
 from trunkline.errors import (
     MethodError,
@@ -25,6 +26,7 @@ from trunkline.services.resources import Resources
 from trunkline.telemetry.recorder import Recorder
 
 _log = logging.getLogger("trunkline.requests")
+_LONGEST_LOGGED = 300
 _SDK = re.compile(r"azsdk-[\w.-]+/[\w.+-]+")
 
 
@@ -32,8 +34,15 @@ class Application:
     """The ASGI application over all doors."""
 
     def __init__(
-        self, *, doors: Sequence[Door], hosts: Hosts, resources: Resources, recorder: Recorder, clock: Clock,
-        ids: Ids, largest_body: int,
+        self,
+        *,
+        doors: Sequence[Door],
+        hosts: Hosts,
+        resources: Resources,
+        recorder: Recorder,
+        clock: Clock,
+        ids: Ids,
+        largest_body: int,
     ) -> None:
         self._doors = doors
         self._hosts = hosts
@@ -43,6 +52,7 @@ class Application:
         self._ids = ids
         self._largest = largest_body
         self.errors = 0
+        self.in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -50,8 +60,19 @@ class Application:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1003})
             return
+        self.in_flight += 1
+        try:
+            await self._meet(scope, receive, send)
+        finally:
+            self.in_flight -= 1
+
+    async def _meet(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(
-            scope, receive, at=self._clock.now(), ms_cv=self._ids.ms_cv(), request_id=self._ids.guid(),
+            scope,
+            receive,
+            at=self._clock.now(),
+            ms_cv=self._ids.ms_cv(),
+            request_id=self._ids.guid(),
             largest=self._largest,
         )
         door = next((door for door in self._doors if door.claims(exchange.raw_path)), None)
@@ -60,36 +81,43 @@ class Application:
         else:
             response = await self._answer(door, exchange, scope)
             door.dress(exchange, response)
-        self._measure(exchange, response)
+        if not (exchange.operation and exchange.operation.auth == "open"):
+            self._measure(exchange, response)  # before the first byte: who has the answer may ask for it
         await response(scope, receive, send)
 
     async def _answer(self, door: Door, exchange: Exchange, scope: Scope) -> Response:
         try:
             return await self._through(door, exchange, scope)
         except TrunklineError as error:
+            if isinstance(error, UnservedError):
+                exchange.served = False  # also a part of an operation that is served
             if status_of(error) >= 500:
                 _log.warning("%s %s", exchange.ms_cv, error.message, exc_info=error.__cause__)
             return door.refuse(exchange, error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - every request is answered
             self.errors += 1
-            _log.exception("%s %s %s failed", exchange.ms_cv, exchange.method, exchange.raw_path)
+            _log.exception("%s %s %s failed", exchange.ms_cv, exchange.method, exchange.raw_path[:_LONGEST_LOGGED])
             return door.refuse(exchange, TrunklineError("The server made a mistake; its log tells which."))
 
     async def _through(self, door: Door, exchange: Exchange, scope: Scope) -> Response:
+        self._hosts.unwrap(exchange)
         found = door.routes.find(exchange.method, exchange.raw_path)
         exchange.service, exchange.operation, exchange.params = found.service, found.operation, found.params
-        self._hosts.admit(exchange, scope)
+        operation = found.operation
+        is_open = operation is not None and operation.auth == "open"
+        if not is_open:
+            self._hosts.admit(exchange, scope)
         await exchange.read_body()
-        if found.operation is None:
+        if operation is None:
             await self._lost(door, exchange, found.allowed)
-        assert found.operation is not None  # noqa: S101 - _lost raises otherwise
-        await door.identify(exchange)
-        handler = door.handlers.get(found.operation.name)
+        assert operation is not None  # noqa: S101 - _lost raises otherwise
+        if not is_open:
+            await door.identify(exchange)
+        handler = door.handlers.get(operation.name)
         if handler is None:
-            exchange.served = False
-            why = found.service.unserved.get(found.operation.name) if found.service else None
-            raise UnservedError(why or f"Trunkline does not serve {found.operation.name} yet.")
-        door.check(exchange, found.operation)
+            why = found.service.unserved.get(operation.name) if found.service else None
+            raise UnservedError(why or f"Trunkline does not serve {operation.name} yet.")
+        door.check(exchange, operation)
         return await handler(exchange)
 
     async def _lost(self, door: Door, exchange: Exchange, allowed: tuple[str, ...]) -> None:
@@ -100,7 +128,8 @@ class Application:
             exchange.caller = ""  # whose it is can stay open; that the route is unknown is the answer
         if allowed:
             raise MethodError(
-                f"Bad Route: {exchange.raw_path} takes {', '.join(allowed)}, not {exchange.method}.", allowed=allowed
+                f"Bad Route: {exchange.raw_path} takes {', '.join(allowed)}, not {exchange.method}.",
+                allowed=allowed,
             )
         hint = ""
         if exchange.service is not None:
@@ -109,39 +138,43 @@ class Application:
         raise NotFoundError(f"Bad Route: no operation has {exchange.method} {exchange.raw_path}.{hint}")
 
     def _measure(self, exchange: Exchange, response: Response) -> None:
-        """Record the request as a fact; it rides the writer's next group."""
+        """Log the request, and record it as a fact that rides the writer's next group."""
         duration_ms = (monotonic() - exchange.started) * 1000
-        status = response.status_code
-        level = logging.ERROR if status >= 500 and exchange.served else logging.INFO if status >= 400 else logging.DEBUG
+        level = _level(response.status_code, exchange.served)
         if _log.isEnabledFor(level):
+            path = exchange.raw_path[:_LONGEST_LOGGED]
             _log.log(
-                level, "%s %s %s %d %.1f ms", exchange.ms_cv, exchange.method, exchange.raw_path, status, duration_ms
+                level, "%s %s %s %d %.1f ms", exchange.ms_cv, exchange.method, path, response.status_code, duration_ms
             )
-        service = exchange.service
-        if service is None:
-            return
+        if exchange.service is not None:
+            self._recorder.record(self._fact(exchange, exchange.service, response.status_code, duration_ms))
+
+    def _fact(self, exchange: Exchange, service: Service, status: int, duration_ms: float) -> Request:
         unknown = service.metric.unknown if service.metric else "unknown"
         resource = exchange.resource or exchange.named
         agent = exchange.headers.get("user-agent", "")
         sdk = _SDK.search(agent)
-        self._recorder.record(
-            Request(
-                happened_at=exchange.at,
-                resource=resource.name if resource else self._resources.default,
-                service=service.name,
-                operation=exchange.counted_as or (exchange.operation.name if exchange.operation else unknown),
-                status=status,
-                status_class=status_class(status),
-                served=exchange.served,
-                api_version=exchange.query.get("api-version", "")[:40],
-                ms_cv=exchange.ms_cv,
-                request_id=exchange.request_id,
-                client_request_id=exchange.headers.get("x-ms-client-request-id", "")[:100],
-                sdk=sdk.group()[:100] if sdk else agent.partition(" ")[0][:100],
-                caller=exchange.caller,
-                caller_ip=exchange.client_ip,
-                duration_ms=round(duration_ms, 3),
-                extra=exchange.extra,
-            )
+        return Request(
+            happened_at=exchange.at,
+            resource=resource.name if resource else self._resources.default,
+            service=service.name,
+            operation=exchange.counted_as or (exchange.operation.name if exchange.operation else unknown),
+            status=status,
+            status_class=status_class(status),
+            served=exchange.served,
+            api_version=exchange.query.get("api-version", "")[:40],
+            ms_cv=exchange.ms_cv,
+            request_id=exchange.request_id,
+            client_request_id=exchange.headers.get("x-ms-client-request-id", "")[:100],
+            sdk=sdk.group()[:100] if sdk else agent.partition(" ")[0][:100],
+            caller=exchange.caller[:200],
+            caller_ip=exchange.client_ip,
+            duration_ms=round(duration_ms, 3),
+            extra=exchange.extra,
         )
 
+
+def _level(status: int, served: bool) -> int:
+    if status >= 500 and served:
+        return logging.ERROR
+    return logging.INFO if status >= 400 else logging.DEBUG

@@ -14,11 +14,12 @@ from starlette.types import Receive, Scope
 
 from trunkline.catalogue.rows import Operation, Service
 from trunkline.clock import monotonic
-from trunkline.errors import InvalidError, TooLargeError, UnavailableError
+from trunkline.errors import InvalidError, StalledError, TooLargeError
 from trunkline.services.resources import Resource
 
 T = TypeVar("T")
 BODY_PATIENCE_S = 30.0
+_MOST_PARAMETERS = 200
 
 
 class Exchange:
@@ -43,6 +44,7 @@ class Exchange:
         self.client_ip: str = scope["client"][0] if scope.get("client") else ""
         self.body = b""
         self.query: Mapping[str, str] = _query(self.query_string)
+        self.query_is_cut = self.query_string.count("&") >= _MOST_PARAMETERS
         self.service: Service | None = None
         self.operation: Operation | None = None
         self.params: dict[str, str] = {}
@@ -56,10 +58,15 @@ class Exchange:
         self.served = True
 
     async def read_body(self) -> None:
-        """Read the whole body. Raises TooLargeError, UnavailableError when it does not come in time."""
+        """Read the whole body.
+
+        Raises TooLargeError, StalledError when it does not come in time, InvalidError when it ends early.
+        """
+        if self.query_is_cut:
+            raise InvalidError(f"The query has more than {_MOST_PARAMETERS} parameters.")
         length = self.headers.get("content-length", "0")
-        if length.isdigit() and int(length) > self._largest:
-            raise TooLargeError(f"The body has {length} bytes; {self._largest} are taken.")
+        if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > self._largest):
+            raise TooLargeError(f"The body is larger than {self._largest} bytes.")
         chunks: list[bytes] = []
         size = 0
         try:
@@ -76,7 +83,7 @@ class Exchange:
                     chunks.append(chunk)
                     more = message.get("more_body", False)
         except TimeoutError as error:
-            raise UnavailableError("The body did not arrive in time.") from error
+            raise StalledError("The body did not arrive in time.", code="RequestTimeout") from error
         self.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def json(self, kind: type[T]) -> T:
@@ -105,12 +112,13 @@ class Exchange:
 
 
 def _query(text: str) -> dict[str, str]:
-    """Read a query string; names are decoded and lower-cased, of a name given twice the first one counts."""
+    """Read a query string; names are decoded and lower-cased, of a name given twice the first one counts.
+
+    Names are decoded once more, because some clients send `%2524filter`.
+    """
     found: dict[str, str] = {}
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=200, errors="replace")
-    except ValueError:
-        pairs = []
-    for name, value in pairs:
+    if text.count("&") >= _MOST_PARAMETERS:
+        text = "&".join(text.split("&", _MOST_PARAMETERS)[:_MOST_PARAMETERS])
+    for name, value in parse_qsl(text, keep_blank_values=True, errors="replace"):
         found.setdefault(unquote_plus(name).lower(), value)
     return found

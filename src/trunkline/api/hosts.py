@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -26,66 +27,95 @@ class Hosts:
         self._proxies = [_network(text) for text in settings.trusted_proxies]
 
     def admit(self, exchange: Exchange, scope: Scope) -> None:
-        """Believe a trusted proxy's headers, then check the Host; raises MisdirectedError."""
-        if self._proxies and self._trusted(exchange.client_ip):
-            self._unwrap(exchange)
+        """Check the Host, and find the resource that it names; raises MisdirectedError."""
         name = _name_of(exchange.host)
         if name.endswith(SUFFIX):
-            exchange.named = self._resources.find(name.removesuffix(SUFFIX))
+            resource = name.removesuffix(SUFFIX)
+            exchange.named = self._resources.find(resource)
             if exchange.named is None:
                 raise MisdirectedError(
-                    f"There is no resource {name.removesuffix(SUFFIX)!r}; `trunkline connection` shows the one there is."
+                    f"There is no resource {resource!r}; `trunkline connection` shows the one there is."
                 )
             return
-        if name not in self._names and name != _arrived_at(scope):
+        if not name or (name not in self._names and name != _arrived_at(scope)):
             raise MisdirectedError(
-                f"{name!r} is not a name of this server; add it with the setting host_names or public_url."
+                f"{exchange.host[:300]!r} is not a name of this server; add it with the setting host_names or "
+                "public_url."
             )
+
+    def unwrap(self, exchange: Exchange) -> None:
+        """Take scheme, Host and client from the headers that a trusted proxy added; from nobody else."""
+        if not self._proxies or not self._trusted(exchange.client_ip):
+            return
+        headers = exchange.headers
+        exchange.host = headers.get("x-forwarded-host", exchange.host).split(",")[0].strip()
+        scheme = headers.get("x-forwarded-proto", exchange.scheme).split(",")[0].strip().lower()
+        if scheme in {"http", "https"}:
+            exchange.scheme = scheme
+        # each proxy adds whom it heard from at the end: the last who is no proxy of ours is who really calls
+        for part in reversed(",".join(headers.getlist("x-forwarded-for")).split(",")):
+            address = _address(part)
+            if not address:
+                return  # whatever stands before this, no proxy of ours can vouch for
+            exchange.client_ip = address
+            if not self._trusted(address):
+                return
 
     def _trusted(self, client: str) -> bool:
         try:
             address = ipaddress.ip_address(client)
         except ValueError:
             return False
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped  # how a listener on [::] shows a client of IPv4
         return any(address in network for network in self._proxies)
-
-    def _unwrap(self, exchange: Exchange) -> None:
-        headers = exchange.headers
-        exchange.host = headers.get("x-forwarded-host", exchange.host).split(",")[0].strip()
-        scheme = headers.get("x-forwarded-proto", exchange.scheme).split(",")[0].strip().lower()
-        if scheme in {"http", "https"}:
-            exchange.scheme = scheme
-        # the last address that is not a proxy of ours is who really calls
-        for part in reversed(headers.get("x-forwarded-for", "").split(",")):
-            if part.strip() and not self._trusted(part.strip()):
-                exchange.client_ip = part.strip()
-                break
 
 
 def names(settings: Settings) -> list[str]:
     """List the names and addresses that the server answers to, but for the resources' own."""
-    own = ["localhost", "127.0.0.1", "::1", socket.gethostname().lower(), *settings.host_names]
+    own = ["localhost", "127.0.0.1", "::1", socket.gethostname(), *settings.host_names]
     if settings.public_url:
         own.append(urlsplit(settings.public_url).hostname or "")
-    if settings.host not in {"0.0.0.0", "::", ""}:  # noqa: S104 - recognised, not bound
+    if settings.host.strip("[]") not in {"0.0.0.0", "::", ""}:  # noqa: S104 - recognised, not bound
         own.append(settings.host)
-    return _unique(name.strip().lower() for name in own)
+    return _unique(_normal(name.strip().strip("[]")) for name in own)
 
 
 def _unique(found: Iterable[str]) -> list[str]:
     return [name for name in dict.fromkeys(found) if name]
 
 
+_HOST = re.compile(r"(?:\[(?P<ip>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/?#@\s]+))(?::\d{1,5})?", re.ASCII)
+
+
 def _name_of(host: str) -> str:
-    """Return a Host header's name, lower-cased and without port and brackets."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    return host.partition(":")[0].lower()
+    """Return a Host header's name without port and brackets, as `_normal` writes it; "" if it is none."""
+    found = _HOST.fullmatch(host)
+    return _normal(found["ip"] or found["name"]) if found else ""
+
+
+def _normal(name: str) -> str:
+    """Write a name or address in the one way that names are compared: lower case, no dot at the end."""
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name.lower().removesuffix(".")
+
+
+def _address(text: str) -> str:
+    """Return the address in an element of X-Forwarded-For, which may have a port; "" when it holds none."""
+    text = text.strip()
+    bare = text.partition(":")[0] if text.count(":") == 1 else text.partition("]")[0].removeprefix("[")
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        return ""
 
 
 def _arrived_at(scope: Scope) -> str:
+    """Return the address that the connection came in on; a name that a foreign page chose is never one."""
     server = scope.get("server")
-    return str(server[0]) if server else ""
+    return _normal(str(server[0])) if server else ""
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

@@ -9,6 +9,8 @@ from urllib.parse import unquote
 
 from trunkline.catalogue.rows import Operation, Service
 
+_LONGEST_COMPARED = 500
+
 
 @dataclass(frozen=True)
 class _Segment:
@@ -16,6 +18,11 @@ class _Segment:
 
     literal: str = ""
     parameter: str = ""
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Order templates: literals first, then parameters with a suffix, the longest first, then bare ones."""
+        return (1, -len(self.literal)) if self.parameter else (0, 0)
 
     def match(self, text: str, params: dict[str, str]) -> bool:
         if not self.parameter:
@@ -33,6 +40,17 @@ class _Template:
     segments: tuple[_Segment, ...]
     scope: str
     operations: dict[str, Operation] = field(default_factory=dict)
+
+    def match(self, parts: list[str]) -> dict[str, str] | None:
+        """Return the parameters of a path that fits, else None."""
+        params: dict[str, str] = {}
+        tail = parts
+        if self.scope:
+            split = len(parts) - len(self.segments)
+            params[self.scope] = "/" + "/".join(parts[:split])
+            tail = parts[split:]
+        fits = all(segment.match(part, params) for segment, part in zip(self.segments, tail, strict=True))
+        return params if fits else None
 
 
 @dataclass(frozen=True)
@@ -52,7 +70,8 @@ class Routes:
         self._services = {service.name: service for service in services}
         self._prefixes = [
             (tuple(prefix.strip("/").lower().split("/")), service)
-            for service in self._services.values() for prefix in service.prefixes
+            for service in self._services.values()
+            for prefix in service.prefixes
         ]
         self._templates: dict[tuple[int, str], list[_Template]] = {}
         self._scoped: list[_Template] = []
@@ -67,33 +86,34 @@ class Routes:
         if parts[0].endswith("*}"):
             scope, parts = parts[0][1:-2], parts[1:]
         segments = tuple(_segment(part) for part in parts)
-        if scope:
-            templates = self._scoped
-        else:
-            templates = self._templates.setdefault((len(segments), _head(segments[0])), [])
+        key = (len(segments), _head(segments[0]))
+        templates = self._scoped if scope else self._templates.setdefault(key, [])
         for template in templates:
             if template.segments == segments and template.scope == scope:
                 template.operations[operation.method] = operation
                 return
-        template = _Template(segments, scope, {operation.method: operation})
-        templates.append(template)
-        # literals are tried before parameters, so /a/b wins over /a/{x}
-        templates.sort(key=lambda t: sum(bool(s.parameter) for s in t.segments))
+        templates.append(_Template(segments, scope, {operation.method: operation}))
+        # the narrowest is tried first: /a/b before /a/{x}:end before /a/{x}
+        templates.sort(key=lambda t: [segment.rank for segment in t.segments])
 
     def find(self, method: str, raw_path: str) -> Found:
-        """Find what a raw (still percent-encoded) path leads to."""
-        parts = [unquote(part) for part in raw_path.strip("/").split("/")]
+        """Find what a raw (still percent-encoded) path leads to.
+
+        A path may fit several templates (an id may end in `:close`); the narrowest that has the method counts.
+        """
+        parts = _parts(raw_path)
+        service: Service | None = None
+        allowed: set[str] = set()
         for template in self._candidates(parts):
-            params: dict[str, str] = {}
-            tail = parts[len(parts) - len(template.segments) :] if template.scope else parts
-            if all(segment.match(part, params) for segment, part in zip(template.segments, tail, strict=True)):
-                if template.scope:
-                    params[template.scope] = "/" + "/".join(parts[: len(parts) - len(template.segments)])
-                operation = template.operations.get(method)
-                known = operation or next(iter(template.operations.values()))
-                allowed = tuple(sorted(template.operations))
-                return Found(self._services[known.service], operation, params, allowed)
-        return Found(self.service_of(parts))
+            params = template.match(parts)
+            if params is None:
+                continue
+            operation = template.operations.get(method)
+            if operation is not None:
+                return Found(self._services[operation.service], operation, params)
+            service = service or self._services[next(iter(template.operations.values())).service]
+            allowed |= template.operations.keys()
+        return Found(service or self.service_of(parts), allowed=tuple(sorted(allowed)))
 
     def _candidates(self, parts: list[str]) -> Iterable[_Template]:
         yield from self._templates.get((len(parts), _head(_Segment(parts[0].lower()))), ())
@@ -115,14 +135,19 @@ class Routes:
 
     def claims(self, raw_path: str) -> bool:
         """Tell whether a path belongs to one of these services."""
-        return self.service_of([unquote(part) for part in raw_path.strip("/").split("/")]) is not None
+        return self.service_of(_parts(raw_path)) is not None
 
     def nearest(self, service: Service, method: str, raw_path: str) -> Operation | None:
         """Return the operation whose route looks most like a request that fits none."""
-        routes = {row.route: row for row in service.operations.values() if row.route}
-        wanted = f"{method} {unquote(raw_path)}"
+        routes = {row.route.lower(): row for row in service.operations.values() if row.route}
+        wanted = f"{method} {unquote(raw_path)}".lower()[:_LONGEST_COMPARED]
         close = difflib.get_close_matches(wanted, routes, n=1, cutoff=0.3)
         return routes[close[0]] if close else None
+
+
+def _parts(raw_path: str) -> list[str]:
+    """Split a path into its segments, each percent-decoded by itself."""
+    return [unquote(part) for part in raw_path.strip("/").split("/")]
 
 
 def _segment(part: str) -> _Segment:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 import tomllib
+import typing
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
@@ -13,13 +14,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from trunkline.catalogue.facts import KINDS
-from trunkline.catalogue.rows import Catalogue, EventType, Happening, Measure, OtherMetric, Service
+from trunkline.catalogue.facts import KINDS, Request
+from trunkline.catalogue.rows import Catalogue, EventType, Happening, Measure, Operation, OtherMetric, Service
 from trunkline.errors import ConfigurationError
 
 T = TypeVar("T")
 VENDORS = ("acs", "azure", "trunkline")
-_ALWAYS_CARRIED = {"id", "at", "cause", "resource", "recipient_id"}
+_ALWAYS_CARRIED = {"id", "at", "cause", "resource"}
 _NOT_SERVICES = {"event_types.toml", "other_metrics.toml"}
 
 
@@ -49,8 +50,7 @@ def _services(root: Traversable) -> Iterator[tuple[str, Service]]:
                 name = file.name.removesuffix(".toml")
                 service = _convert(_read(file), Service, file.name)
                 operations = {
-                    key: msgspec.structs.replace(row, name=key, service=name)
-                    for key, row in service.operations.items()
+                    key: msgspec.structs.replace(row, name=key, service=name) for key, row in service.operations.items()
                 }
                 yield name, msgspec.structs.replace(service, name=name, vendor=vendor, operations=operations)
 
@@ -76,13 +76,43 @@ def _table(file: Traversable, kind: type[T]) -> dict[str, T]:
 def problems(catalogue: Catalogue) -> Iterator[str]:
     """Yield a sentence for each reference to something that does not exist, missing brief or collision."""
     yield from _service_problems(catalogue)
+    yield from _operation_problems(catalogue)
     yield from _measure_problems(catalogue)
     yield from _event_problems(catalogue)
 
 
 def _service_problems(catalogue: Catalogue) -> Iterator[str]:
+    metrics: dict[str, str] = dict.fromkeys(catalogue.other_metrics, "other_metrics.toml")
+    for service in catalogue.services.values():
+        if not service.title or not service.prefixes:
+            yield f"{service.name}.toml needs a title and a prefix"
+        for name in service.unserved:
+            if name not in service.operations:
+                yield f"{service.name}.toml gives a reason for {name}, which is no operation"
+        if service.metric is None:
+            continue
+        if not service.metric.brief:
+            yield f"the metric of {service.name}.toml has no brief"
+        if metrics.setdefault(service.metric.name, service.name) != service.name:
+            yield f"{service.name}.toml and {metrics[service.metric.name]} have the same metric"
+        for column in service.metric.dimensions.values():
+            if not _is_dimension(column):
+                yield f"{service.name}.toml has a dimension over {column}, which is no column of a request"
+    for name, row in catalogue.other_metrics.items():
+        if not row.brief:
+            yield f"the metric {name} has no brief"
+
+
+def _is_dimension(column: str) -> bool:
+    """Tell whether a request has such a column: a plain one, or an entry of a map."""
+    name, _, key = column.partition(".")
+    kind = typing.get_type_hints(Request).get(name) if name in Request.__struct_fields__ else None
+    return kind is not None and (typing.get_origin(kind) is dict) is bool(key)
+
+
+def _operation_problems(catalogue: Catalogue) -> Iterator[str]:
     routes: dict[str, str] = {}
-    columns = {field for kind in KINDS for field in kind.__struct_fields__}
+    names: dict[tuple[str, str], str] = {}
     for service in catalogue.services.values():
         for name, row in service.operations.items():
             here = f"{service.name}.toml {name}"
@@ -90,51 +120,102 @@ def _service_problems(catalogue: Catalogue) -> Iterator[str]:
                 yield f"{here} has no brief"
             if sum(map(bool, (row.route, row.counted_on, row.counted_as))) != 1:
                 yield f"{here} needs exactly one of route, counted_on and counted_as"
-            shape = re.sub(r"{[^}]*}", "{}", row.route)
+            # a vendor's handlers are found by the operation's name alone
+            if names.setdefault((service.vendor, name), here) != here:
+                yield f"{here} has the name of {names[service.vendor, name]}"
+            yield from _route_problems(service, row, here)
+            shape = re.sub(r"{[^}]*}", "{}", row.route).lower()
             if row.route and routes.setdefault(shape, here) != here:
                 yield f"{here} has the route of {routes[shape]}"
-            for happening in row.emits:
+            told = [*row.emits, *([row.counted_on] if row.counted_on and service.built else [])]
+            for happening in told:
                 if happening not in catalogue.happenings:
-                    yield f"{here} emits {happening}, which events.toml does not know"
-            as_operation = row.counted_as.get("operation")
-            if as_operation and as_operation not in service.operations:
-                yield f"{here} is counted as {as_operation}, which is no operation"
-        for name in service.unserved:
-            if name not in service.operations:
-                yield f"{service.name}.toml gives a reason for {name}, which is no operation"
-        for column in (service.metric.dimensions.values() if service.metric else ()):
-            if column.partition(".")[0] not in columns:
-                yield f"{service.name}.toml has a dimension over {column}, which is no column"
+                    yield f"{here} names {happening}, which events.toml does not know"
+            if row.counted_as and row.counted_as.get("operation") not in service.operations:
+                yield f"{here} is counted as {row.counted_as.get('operation')}, which is no operation"
+
+
+_ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/\S*)")
+_SEGMENT = re.compile(r"[^{}]*|{[a-z_]+\*?}(?::[A-Za-z]+)?")
+
+
+def _route_problems(service: Service, row: Operation, here: str) -> Iterator[str]:
+    if not row.route:
+        return
+    found = _ROUTE.fullmatch(row.route)
+    segments = row.path.strip("/").split("/")
+    if not found or not all(_SEGMENT.fullmatch(segment) for segment in segments):
+        yield f"{here} has a route that is not METHOD /literal/{{parameter}}:suffix"
+        return
+    if any("*" in segment for segment in segments[1:]):
+        yield f"{here} has a {{scope*}} elsewhere than at the start"
+    path = row.path.lower()
+    under = (path.removeprefix(prefix.lower()) for prefix in service.prefixes if path.startswith(prefix.lower()))
+    if "*" not in segments[0] and not any(rest[:1] in {"", "/", ":"} for rest in under):
+        yield f"{here} has a route under none of its service's prefixes"
 
 
 def _measure_problems(catalogue: Catalogue) -> Iterator[str]:
-    columns = {kind.table: set(kind.__struct_fields__) for kind in KINDS}
+    kinds = {kind.table: typing.get_type_hints(kind) for kind in KINDS}
     for name, measure in catalogue.measures.items():
+        if not measure.brief:
+            yield f"measure {name} has no brief"
         if measure.ratio:
-            if len(measure.ratio) != 2 or any(part not in catalogue.measures for part in measure.ratio):
-                yield f"measure {name} is a ratio of something unknown"
+            yield from _ratio_problems(catalogue, name, measure)
             continue
-        known = columns.get(measure.source)
+        known = kinds.get(measure.source)
         if known is None or not measure.agg:
             yield f"measure {name} needs a fact and an aggregate"
             continue
-        for column in {*measure.where, measure.column} - {""}:
+        for column in sorted({*measure.where, measure.column} - {""}):
             if column not in known:
                 yield f"measure {name} names the column {column}, which {measure.source} has not"
         if bool(measure.column) == (measure.agg == "count"):
             yield f"measure {name} must name a column unless it counts"
+        elif measure.column and known.get(measure.column, int) not in {int, float}:
+            yield f"measure {name} computes with {measure.column}, which is no number"
+        for column, wanted in measure.where.items():
+            values = wanted if isinstance(wanted, list) else [wanted]
+            if not values or any(type(value) is not known.get(column, type(value)) for value in values):
+                yield f"measure {name} compares {column} with a value of another kind"
+
+
+def _ratio_problems(catalogue: Catalogue, name: str, measure: Measure) -> Iterator[str]:
+    parts = [catalogue.measures.get(part) for part in measure.ratio]
+    if len(parts) != 2 or any(part is None or part.ratio for part in parts):
+        yield f"measure {name} must be a ratio of two measures that are no ratios"
+    elif len({part.source for part in parts if part}) > 1:
+        yield f"measure {name} is a ratio over two different facts"
+    if measure.source or measure.agg or measure.column or measure.where:
+        yield f"measure {name} is a ratio and something else"
+
+
+_EACH = {
+    "recipient": ("recipients", {"recipient_id"}),
+    "participant": ("participants", {"participant", "participant_id"}),
+}
 
 
 def _event_problems(catalogue: Catalogue) -> Iterator[str]:
+    for name, happening in catalogue.happenings.items():
+        if not happening.brief:
+            yield f"the happening {name} has no brief"
     for name, row in catalogue.event_types.items():
-        happening = catalogue.happenings.get(row.on)
-        if happening is None:
+        if not row.brief:
+            yield f"event type {name} has no brief"
+        if row.preview_of and row.preview_of not in catalogue.event_types:
+            yield f"event type {name} is the preview of {row.preview_of}, which does not exist"
+        known = catalogue.happenings.get(row.on)
+        if known is None:
             yield f"event type {name} is told on {row.on}, which events.toml does not know"
             continue
-        carried = {*happening.carries, *_ALWAYS_CARRIED}
+        carried = {*known.carries, *_ALWAYS_CARRIED}
+        if row.each:
+            those, own = _EACH[row.each]
+            if those not in carried:
+                yield f"event type {name} is told for each {row.each}, but {row.on} carries no {those}"
+            carried |= own
         wanted = {field for _, field, _, _ in string.Formatter().parse(row.subject) if field}
         wanted |= {source.partition("|")[0].strip() for source in row.data.values()}
         for missing in sorted(wanted - carried):
             yield f"event type {name} tells {missing}, which {row.on} does not carry"
-        if row.preview_of and row.preview_of not in catalogue.event_types:
-            yield f"event type {name} is the preview of {row.preview_of}, which does not exist"

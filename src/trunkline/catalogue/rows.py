@@ -63,11 +63,23 @@ class OtherMetric(Row, frozen=True, kw_only=True):
     dimensions: tuple[str, ...] = ()
 
 
+class Limit(Row, frozen=True, kw_only=True):
+    """How many requests of these operations together are taken within some seconds, counted for each of what.
+
+    Source: the vendor's documented service limits. `user in thread` counts each user's requests to each thread.
+    """
+
+    operations: tuple[str, ...]
+    per: Literal["resource", "user", "thread", "user in thread"]
+    count: int
+    seconds: int
+
+
 class Service(Row, frozen=True, kw_only=True):
     """One service of a vendor: its operations and the metric that counts them.
 
     `versions` are the API versions whose wire is followed (any is accepted); `unserved` says why single
-    operations of a built service are not served.
+    operations of a built service are not served; `limits` are applied when the server is set to.
     """
 
     title: str
@@ -77,6 +89,7 @@ class Service(Row, frozen=True, kw_only=True):
     metric: Metric | None = None
     operations: dict[str, Operation]
     unserved: dict[str, str] = {}
+    limits: tuple[Limit, ...] = ()
     vendor: str = ""
     name: str = ""
 

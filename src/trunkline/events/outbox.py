@@ -12,7 +12,8 @@ from trunkline.events.event import Event
 from trunkline.state.transaction import Moment, Reader, Transaction, metadata
 
 outbox = sa.Table(
-    "outbox", metadata,
+    "outbox",
+    metadata,
     # SQLite numbers only INTEGER keys by itself
     sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
     sa.Column("id", sa.String(36), nullable=False),
@@ -25,12 +26,8 @@ outbox = sa.Table(
     sa.Index("outbox_untold", "told_at", "number"),
 )
 _put = sa.insert(outbox)
-_untold = (
-    sa.select(outbox).where(outbox.c.told_at.is_(None)).order_by(outbox.c.number).limit(sa.bindparam("most"))
-)
-_tell = sa.update(outbox).where(outbox.c.number == sa.bindparam("of_number")).values(
-    told_at=sa.bindparam("told_at")
-)
+_untold = sa.select(outbox).where(outbox.c.told_at.is_(None)).order_by(outbox.c.number).limit(sa.bindparam("most"))
+_tell = sa.update(outbox).where(outbox.c.number == sa.bindparam("of_number")).values(told_at=sa.bindparam("told_at"))
 _old = sa.delete(outbox).where(outbox.c.told_at < sa.bindparam("before"))
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[str, Any]).decode
@@ -39,8 +36,14 @@ _decode = msgspec.msgpack.Decoder(dict[str, Any]).decode
 def tell(transaction: Transaction, event: Event) -> None:
     """Hand over an event within the transaction of its cause."""
     transaction.hand(
-        _put, id=event.id, name=event.name, resource=event.resource, at=event.at, cause=event.cause,
-        facts=_encode(event.facts), told_at=None,
+        _put,
+        id=event.id,
+        name=event.name,
+        resource=event.resource,
+        at=event.at,
+        cause=event.cause,
+        facts=_encode(event.facts),
+        told_at=None,
     )
 
 
@@ -50,7 +53,11 @@ def untold(reader: Reader | Transaction, most: int) -> Sequence[tuple[int, Event
         (
             row.number,
             Event(
-                id=row.id, name=row.name, resource=row.resource, at=row.at, cause=row.cause,
+                id=row.id,
+                name=row.name,
+                resource=row.resource,
+                at=row.at,
+                cause=row.cause,
                 facts=_decode(row.facts),
             ),
         )

@@ -19,7 +19,8 @@ from trunkline.state.database import Database
 from trunkline.state.transaction import Moment, metadata
 
 signing_keys = sa.Table(
-    "signing_keys", metadata,
+    "signing_keys",
+    metadata,
     sa.Column("key_id", sa.String(40), primary_key=True),
     sa.Column("private_pem", sa.Text, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
@@ -29,6 +30,7 @@ _put = sa.insert(signing_keys)
 ROLES = ("reader", "contributor", "owner")
 ISSUER = "trunkline"
 LONGEST_TOKEN = timedelta(days=365)
+_END_OF_TIME = 253_402_300_800  # the year 10000, which no date reaches
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,10 +87,15 @@ class Keyring:
 
     def verify(self, token: str) -> dict[str, Any]:
         """Return the claims of a token of ours; raises UnauthenticatedError. The caller checks `exp`."""
+        header, _ = unverified(token)
         try:
-            key_id = str(jwt.get_unverified_header(token).get("kid", ""))
-            key = self._keys[key_id].public_key()
-            options: Any = {"verify_exp": False, "verify_aud": False, "verify_iat": False, "verify_nbf": False}
+            key = self._keys[str(header.get("kid", ""))].public_key()
+            options: Any = {
+                "verify_exp": False,
+                "verify_aud": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+            }
             claims: dict[str, Any] = jwt.decode(token, key, algorithms=["RS256"], options=options)
         except (jwt.PyJWTError, KeyError) as error:
             raise UnauthenticatedError("The token's signature is not valid.") from error
@@ -104,8 +111,13 @@ class Keyring:
             raise InvalidError("A bearer lives for more than nothing and at most 365 days.", target="life")
         now = self._clock.now()
         claims = {
-            "iss": ISSUER, "sub": f"trunkline-{role}", "oid": f"trunkline-{role}", "roles": [role],
-            "resource": resource, "iat": int(now.timestamp()), "exp": int((now + life).timestamp()),
+            "iss": ISSUER,
+            "sub": f"trunkline-{role}",
+            "oid": f"trunkline-{role}",
+            "roles": [role],
+            "resource": resource,
+            "iat": int(now.timestamp()),
+            "exp": int((now + life).timestamp()),
         }
         return self.sign(claims), now + life
 
@@ -131,17 +143,23 @@ def bearer_of(header: str) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def is_token(text: str) -> bool:
-    """Tell whether a text has the form of a JSON web token."""
+def unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the header and the claims that a token states, unchecked; raises UnauthenticatedError."""
     try:
-        jwt.get_unverified_header(text)
-    except jwt.PyJWTError:
-        return False
-    return True
+        found = jwt.decode_complete(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+        raise UnauthenticatedError("The bearer is not a JSON web token.") from error
+    return found["header"], found["payload"]
+
+
+def ends_at(claims: dict[str, Any]) -> float | None:
+    """Return the second since 1970 at which a token ends, or None when it states none that is a number."""
+    ends = claims.get("exp")
+    if isinstance(ends, bool) or not isinstance(ends, int | float):
+        return None
+    return float(ends) if 0 <= ends < _END_OF_TIME else None
 
 
 def _fingerprint(key: rsa.RSAPrivateKey) -> str:
-    public = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha1(public, usedforsecurity=False).hexdigest()

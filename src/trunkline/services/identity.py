@@ -17,7 +17,8 @@ from trunkline.state.database import Database
 from trunkline.state.transaction import Moment, Transaction, metadata
 
 identities = sa.Table(
-    "identities", metadata,
+    "identities",
+    metadata,
     sa.Column("id", sa.String(200), primary_key=True),
     sa.Column("resource", sa.String(64), nullable=False),
     sa.Column("created_at", Moment, nullable=False),
@@ -30,11 +31,13 @@ _get = sa.select(identities).where(identities.c.id == sa.bindparam("of_id"))
 _revoked = sa.select(identities.c.id, identities.c.revoked_tick).where(
     identities.c.revoked_tick > sa.bindparam("since")
 )
-_revoke = sa.update(identities).where(identities.c.id == sa.bindparam("of_id")).values(
-    revoked_tick=sa.bindparam("tick")
+_revoke = (
+    sa.update(identities).where(identities.c.id == sa.bindparam("of_id")).values(revoked_tick=sa.bindparam("tick"))
 )
-_delete = sa.update(identities).where(identities.c.id == sa.bindparam("of_id")).values(
-    revoked_tick=sa.bindparam("tick"), deleted_at=sa.bindparam("deleted_at")
+_delete = (
+    sa.update(identities)
+    .where(identities.c.id == sa.bindparam("of_id"))
+    .values(revoked_tick=sa.bindparam("tick"), deleted_at=sa.bindparam("deleted_at"))
 )
 
 SCOPES = frozenset({"chat", "voip", "chat.join", "chat.join.limited", "voip.join"})
@@ -69,13 +72,20 @@ class Identities:
         self._marks = {row.id: row.revoked_tick for row in rows}
 
     async def create(
-        self, resource: Resource, random_bytes: bytes, scopes: tuple[str, ...] = (), minutes: int | None = None
+        self,
+        resource: Resource,
+        random_bytes: bytes,
+        scopes: tuple[str, ...] = (),
+        minutes: int | None = None,
     ) -> tuple[str, Grant | None]:
         """Create an identity, and with scopes a first grant; returns the raw id and the grant."""
         raw_id = identifiers.mint(resource.immutable_id, random_bytes)
         grant = self._grant(raw_id, scopes, minutes) if scopes else None
         row: dict[str, Any] = {
-            "id": raw_id, "resource": resource.name, "created_at": self._clock.now(), "deleted_at": None,
+            "id": raw_id,
+            "resource": resource.name,
+            "created_at": self._clock.now(),
+            "deleted_at": None,
             "revoked_tick": 0,
         }
         await self._database.write(lambda transaction: transaction.hand(_put, **row))
@@ -93,9 +103,7 @@ class Identities:
             raise InvalidError("At least one scope is needed.", target="scopes")
         for scope in scopes:
             if scope not in SCOPES:
-                raise InvalidError(
-                    f"{scope!r} is not a scope; there are {', '.join(sorted(SCOPES))}.", target="scopes"
-                )
+                raise InvalidError(f"{scope!r} is not a scope; there are {', '.join(sorted(SCOPES))}.", target="scopes")
         minutes = LONGEST_MINUTES if minutes is None else minutes
         if not SHORTEST_MINUTES <= minutes <= LONGEST_MINUTES:
             raise InvalidError(
@@ -106,10 +114,14 @@ class Identities:
 
     def grant_until(self, raw_id: str, scopes: tuple[str, ...], expires_at: datetime) -> Grant:
         """Grant scopes until a moment that someone else has decided."""
-        tick = self._ids.tick(self._clock.now())
+        # a grant always beats the revocations before it, also after a restart within the same millisecond
+        tick = max(self._ids.tick(self._clock.now()), self._marks.get(raw_id, 0) + 1)
         return Grant(
-            user_id=raw_id, scopes=tuple(dict.fromkeys(scopes)), issued_at=from_milliseconds(tick),
-            expires_at=expires_at, tick=tick,
+            user_id=raw_id,
+            scopes=tuple(dict.fromkeys(scopes)),
+            issued_at=from_milliseconds(tick),
+            expires_at=expires_at,
+            tick=tick,
         )
 
     async def revoke(self, resource: Resource, raw_id: str) -> None:

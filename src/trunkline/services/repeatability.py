@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from trunkline.state.transaction import Moment, Transaction, metadata
 
 repeats = sa.Table(
-    "repeats", metadata,
+    "repeats",
+    metadata,
     sa.Column("scope", sa.String(300), primary_key=True),
     sa.Column("request", sa.String(128), primary_key=True),
     sa.Column("answer", sa.LargeBinary, nullable=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import re
@@ -18,7 +19,8 @@ from trunkline.state.database import Database
 from trunkline.state.transaction import Moment, Transaction, metadata
 
 resources = sa.Table(
-    "resources", metadata,
+    "resources",
+    metadata,
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("immutable_id", sa.String(36), nullable=False, unique=True),
     sa.Column("subscription_id", sa.String(36), nullable=False),
@@ -64,6 +66,8 @@ class Resources:
         self._clock = clock
         self._ids = ids
         self._known: dict[str, Resource] = {}
+        # one change at a time: two that rest on the same old row would undo each other
+        self._changing = asyncio.Lock()
         self.default = ""
 
     def open(self, settings: Settings) -> None:
@@ -71,12 +75,17 @@ class Resources:
         for row in self._database.read_now(lambda reader: reader.all(_all)):
             resource = Resource(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
             self._known[resource.name] = resource
-        self.default = _checked_name(settings.resource)
+        try:
+            self.default = _checked_name(settings.resource)
+        except InvalidError as error:
+            raise ConfigurationError(f"The setting resource: {error.message}") from error
 
     async def settle(self, settings: Settings) -> Resource:
         """Make the default resource, or bring it in line with the settings that are given."""
         old = self._known.get(self.default)
-        keys = [_checked_key(key) for key in settings.access_keys[:2]]
+        keys = [_checked_key(key) for key in settings.access_keys]
+        if len(keys) > 2:
+            raise ConfigurationError(f"A resource has two access keys; the setting access_keys names {len(keys)}.")
         new = Resource(
             name=self.default,
             immutable_id=old.immutable_id if old else self._ids.guid(),
@@ -94,25 +103,32 @@ class Resources:
     async def create(self, name: str) -> Resource:
         """Make a resource with keys of its own, or return the one of that name."""
         name = _checked_name(name)
-        if known := self._known.get(name):
-            return known
-        like = self._known[self.default]
-        resource = Resource(
-            name=name, immutable_id=self._ids.guid(), subscription_id=like.subscription_id,
-            tenant_id=like.tenant_id, resource_group=like.resource_group, key1=self._ids.key(),
-            key2=self._ids.key(), api_key=self._ids.token(), created_at=self._clock.now(),
-        )
-        await self._keep(resource)
-        return resource
+        async with self._changing:
+            if known := self._known.get(name):
+                return known
+            like = self._known[self.default]
+            resource = Resource(
+                name=name,
+                immutable_id=self._ids.guid(),
+                subscription_id=like.subscription_id,
+                tenant_id=like.tenant_id,
+                resource_group=like.resource_group,
+                key1=self._ids.key(),
+                key2=self._ids.key(),
+                api_key=self._ids.token(),
+                created_at=self._clock.now(),
+            )
+            await self._keep(resource)
+            return resource
 
     async def regenerate(self, name: str, key: str) -> Resource:
         """Replace `key1` or `key2` of a resource; the other stays valid."""
-        resource = self.get(name)
         if key not in {"key1", "key2"}:
             raise InvalidError("The key to regenerate is key1 or key2.", target="key")
-        fresh = msgspec.structs.replace(resource, **{key: self._ids.key()})
-        await self._keep(fresh)
-        return fresh
+        async with self._changing:
+            fresh = msgspec.structs.replace(self.get(name), **{key: self._ids.key()})
+            await self._keep(fresh)
+            return fresh
 
     async def _keep(self, resource: Resource) -> None:
         row = msgspec.structs.asdict(resource)

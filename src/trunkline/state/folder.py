@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 
@@ -18,7 +17,7 @@ class Folder:
     def __init__(self, path: Path, *, temporary: bool = False) -> None:
         self.path = path.absolute()
         self._temporary = temporary
-        self._lock = -1
+        self._lock = -1  # the descriptor while the folder is held
 
     @classmethod
     def temporary(cls) -> Folder:
@@ -29,23 +28,33 @@ class Folder:
         """Make the folder if need be, and lock it; raises ConfigurationError saying what stands in the way."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            if not any(self.path.iterdir()):
+                self.path.chmod(0o700)  # it is ours from now on; a folder with foreign things in it is left as it is
+            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise ConfigurationError(
-                f"The data folder {self.path} cannot be used: {error.strerror}. Choose another with --data, or make "
-                "it writable."
-            ) from error
+            raise self._unusable(error) from error
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(lock)
             raise ConfigurationError(
                 f"Another Trunkline is using the data folder {self.path}. Stop it, or choose another with --data."
             ) from error
+        except OSError as error:
+            os.close(lock)
+            raise self._unusable(error) from error
+        self._lock = lock
+
+    def _unusable(self, error: OSError) -> ConfigurationError:
+        return ConfigurationError(
+            f"The data folder {self.path} cannot be used: {error.strerror}. Choose another with --data, or make it "
+            "writable."
+        )
 
     def release(self) -> None:
-        """Let the next process have the folder."""
-        with suppress(OSError):
+        """Let the next process have the folder; a second call does nothing."""
+        if self._lock >= 0:
             os.close(self._lock)
+            self._lock = -1
         if self._temporary:
             rmtree(self.path, ignore_errors=True)

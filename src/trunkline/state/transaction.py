@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.sql.dml import UpdateBase
@@ -73,59 +74,77 @@ class Transaction:
         self.batches.append((statement, row))
 
 
+class _Touched(NamedTuple):
+    """The tables of a statement: the one it writes ("" if none), and all that it mentions."""
+
+    written: str
+    all: frozenset[str]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Rows of one statement; all have the same columns."""
+
+    statement: UpdateBase
+    touched: _Touched
+    rows: list[dict[str, Any]]
+
+
 class Writes:
     """What a group is going to write, in order, one batch a statement where the order allows it."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._reader = Reader(connection)
-        self._batches: list[tuple[UpdateBase, str, list[dict[str, Any]]]] = []
+        self._batches: list[_Batch] = []
 
     def take(self, transaction: Transaction) -> None:
         """Add what a unit handed over."""
         for statement, row in transaction.batches:
-            self._rows(statement).append(row)
+            self._rows(statement, row).append(row)
 
-    def _rows(self, statement: UpdateBase) -> list[dict[str, Any]]:
-        """Find the batch to join: the last of this statement, unless its table was touched otherwise since."""
-        table = str(statement.entity_description["table"].name)
-        for known, touched, rows in reversed(self._batches):
-            if known is statement:
-                return rows
-            if touched == table:
+    def _rows(self, statement: UpdateBase, row: dict[str, Any]) -> list[dict[str, Any]]:
+        """Find the batch to join: the last of this statement and these columns, unless order forbids it."""
+        touched = _touched(statement)
+        for batch in reversed(self._batches):
+            if batch.statement is statement and batch.rows[0].keys() == row.keys():
+                return batch.rows
+            if batch.touched.written in touched.all or touched.written in batch.touched.all:
                 break
-        rows = []
-        self._batches.append((statement, table, rows))
-        return rows
+        batch = _Batch(statement, touched, [])
+        self._batches.append(batch)
+        return batch.rows
 
     def reader(self, statement: sa.Select[Any], own: Sequence[Any]) -> Reader:
         """Give a reader that sees what earlier units of the group wrote to the statement's tables."""
         if own:
             raise RuntimeError("A unit of work reads first and writes after.")
         if self._batches:
-            read = _tables(statement)
-            if any(touched in read for _, touched, _ in self._batches):
+            read = _touched(statement).all
+            if any(batch.touched.written in read for batch in self._batches):
                 self.flush()
         return self._reader
 
     def flush(self) -> None:
         """Write everything taken so far within the open transaction."""
         batches, self._batches = self._batches, []
-        for statement, _, rows in batches:
-            self._connection.execute(statement, rows)
+        for batch in batches:
+            self._connection.execute(batch.statement, batch.rows)
 
 
-_known_tables: dict[int, tuple[sa.Select[Any], frozenset[str]]] = {}
+_known: dict[int, tuple[sa.Select[Any] | UpdateBase, _Touched]] = {}
 
 
-def _tables(statement: sa.Select[Any]) -> frozenset[str]:
-    """Name the tables a statement reads; statements are module constants, so this is worked out once each."""
-    known = _known_tables.get(id(statement))
+def _touched(statement: sa.Select[Any] | UpdateBase) -> _Touched:
+    """Name the tables a statement touches; statements are module constants, so this is worked out once each."""
+    known = _known.get(id(statement))
     if known is None or known[0] is not statement:
-        names = frozenset(
-            str(element.name) for element in sa.sql.visitors.iterate(statement) if isinstance(element, sa.Table)
-        )
-        if len(_known_tables) > 1000:
-            _known_tables.clear()
-        known = _known_tables[id(statement)] = (statement, names)
+        names = {str(element.name) for element in sa.sql.visitors.iterate(statement) if isinstance(element, sa.Table)}
+        written = ""
+        if isinstance(statement, UpdateBase):
+            written = str(statement.entity_description["table"].name)
+            names.add(written)
+        if len(_known) > 1000:
+            _known.clear()
+        known = _known[id(statement)] = (statement, _Touched(written, frozenset(names)))
     return known[1]

@@ -6,6 +6,7 @@ a process are numbered by its one writer thread, so that the loader can tell exa
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import defaultdict
 
@@ -15,10 +16,11 @@ import sqlalchemy as sa
 from trunkline.catalogue.facts import KINDS, Fact
 from trunkline.errors import OverloadedError
 from trunkline.state.database import Database
-from trunkline.state.transaction import Reader, Transaction, metadata
+from trunkline.state.transaction import Transaction, metadata
 
 inbox = sa.Table(
-    "inbox", metadata,
+    "inbox",
+    metadata,
     sa.Column("process", sa.String(40), primary_key=True),
     sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("fact", sa.String(40), nullable=False),
@@ -32,12 +34,14 @@ _after = (
     .order_by(inbox.c.number)
     .limit(200)
 )
-_drop = sa.delete(inbox).where(
-    inbox.c.process == sa.bindparam("of_process"), inbox.c.number <= sa.bindparam("up_to")
-)
+_drop = sa.delete(inbox).where(inbox.c.process == sa.bindparam("of_process"), inbox.c.number <= sa.bindparam("up_to"))
 _encoder = msgspec.msgpack.Encoder()
 _decoders = {kind.table: msgspec.msgpack.Decoder(list[kind]) for kind in KINDS}  # type: ignore[valid-type]
 EMBEDDED = "embedded"
+
+
+_log = logging.getLogger(__name__)
+MOST_A_GROUP = 5000
 
 
 class Inbox:
@@ -53,6 +57,9 @@ class Inbox:
         self._number = 0
         self._next = 0
         self.durable = 0
+        self.taken = 0
+        self.stored = 0
+        self.spoiled = 0
         database.carry(self)
 
     def open(self, loaded: int) -> None:
@@ -71,40 +78,75 @@ class Inbox:
             if len(self._pending) >= self._limit:
                 raise OverloadedError("Too many facts are waiting to be stored.", retry_after_s=1)
             self._pending.append(fact)
+            self.taken += 1
         self._database.nudge()
 
     def board(self, transaction: Transaction) -> None:
         """Pack what waits into rows of the group (writer thread)."""
+        if self._boarded:
+            self._look_back(transaction)
         with self._lock:
-            facts = self._pending[:]
+            facts = self._pending[:MOST_A_GROUP]
         self._boarded, self._next = len(facts), self._number
         kinds: dict[str, list[Fact]] = defaultdict(list)
         for fact in facts:
             kinds[fact.table].append(fact)
-        for table, packed in kinds.items():
+        for table, those in kinds.items():
             self._next += 1
-            body = _encoder.encode(packed)
-            transaction.hand(_put, process=self._process, number=self._next, fact=table, body=body)
+            transaction.hand(_put, process=self._process, number=self._next, fact=table, body=self._pack(those))
+
+    def _look_back(self, transaction: Transaction) -> None:
+        """Find out how the last group ended: a commit that failed may have reached the disk all the same."""
+        kept = transaction.value(_highest, process=self._process) or 0
+        if self._next > self._number and kept == self._next:
+            self.arrived()
+
+    def _pack(self, facts: list[Fact]) -> bytes:
+        try:
+            return _encoder.encode(facts)
+        except (ValueError, TypeError, OverflowError):
+            sound = [fact for fact in facts if _is_sound(fact)]
+            self.spoiled += len(facts) - len(sound)
+            return _encoder.encode(sound)
 
     def arrived(self) -> None:
         """Forget what is durable now (writer thread)."""
-        if self._boarded:
-            with self._lock:
-                del self._pending[: self._boarded]
-            self._boarded = 0
-            self._number = self.durable = self._next
+        if not self._boarded:
+            return
+        with self._lock:
+            del self._pending[: self._boarded]
+            more = bool(self._pending)
+            self.stored += self._boarded
+        self._boarded = 0
+        self._number = self.durable = self._next
+        if more:
+            self._database.nudge()
 
     def after(self, number: int) -> list[tuple[int, str, list[Fact]]]:
         """Read the rows after a number: number, kind and facts (any thread)."""
+        rows = self._database.read_now(lambda reader: reader.all(_after, process=self._process, after=number))
+        return [(row.number, row.fact, self._unpack(row.number, row.fact, row.body)) for row in rows]
 
-        def read(reader: Reader) -> list[tuple[int, str, list[Fact]]]:
-            rows = reader.all(_after, process=self._process, after=number)
-            return [(row.number, row.fact, _decoders[row.fact].decode(row.body)) for row in rows]
-
-        return self._database.read_now(read)
+    def _unpack(self, number: int, table: str, body: bytes) -> list[Fact]:
+        # facts that cannot be read must not hold up those behind them
+        try:
+            return _decoders[table].decode(body)
+        except (KeyError, msgspec.DecodeError):
+            self.spoiled += 1
+            _log.exception(
+                "row %d of the inbox (%s, %d bytes) cannot be read and is left out", number, table, len(body)
+            )
+            return []
 
     async def drop(self, up_to: int) -> None:
         """Remove rows that the store holds."""
-        await self._database.write(
-            lambda transaction: transaction.hand(_drop, of_process=self._process, up_to=up_to)
-        )
+        await self._database.write(lambda transaction: transaction.hand(_drop, of_process=self._process, up_to=up_to))
+
+
+def _is_sound(fact: Fact) -> bool:
+    try:
+        _encoder.encode(fact)
+    except (ValueError, TypeError, OverflowError):
+        _log.exception("a fact cannot be packed and is left out: %r", fact)
+        return False
+    return True

@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from trunkline.catalogue.facts import Fact
-from trunkline.errors import TrunklineError, UnavailableError
+from trunkline.errors import UnavailableError
 from trunkline.telemetry.inbox import EMBEDDED, Inbox
 from trunkline.telemetry.store import Store
 
@@ -19,23 +20,36 @@ PATIENCE_S = 30.0
 
 
 class Loader:
-    """Drains the inbox every quarter of a second, and at once when a question waits."""
+    """Drains the inbox every `period_s` seconds, and at once when a question waits."""
 
-    def __init__(self, inbox: Inbox, store: Store, *, process: str = EMBEDDED) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        store: Store,
+        *,
+        process: str = EMBEDDED,
+        period_s: float = PERIOD_S,
+        after_failure_s: float = AFTER_FAILURE_S,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._inbox = inbox
         self._store = store
         self._process = process
+        self._period_s = period_s
+        self._after_failure_s = after_failure_s
+        self._patience_s = patience_s
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="loader")
         self._wanted = asyncio.Event()
-        self._loaded = asyncio.Condition()
+        self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
+        self._at: int | None = None
         self._dropped = 0
         self.loaded = 0
         self.failures = 0
 
     def open(self) -> None:
         """Learn where the store stands, before anything is put into the inbox."""
-        self.loaded = self._store.loaded(self._process)
+        self.loaded = self._at = self._store.loaded(self._process)
         self._inbox.open(self.loaded)
 
     def start(self) -> None:
@@ -49,58 +63,70 @@ class Loader:
             await asyncio.gather(self._task, return_exceptions=True)
         try:
             await self._drain()
-        except TrunklineError:
-            _log.warning("facts stay in the inbox: the store cannot write now")
+        except Exception:  # noqa: BLE001 - they are loaded at the next start
+            _log.exception("facts stay in the inbox: the store cannot write now")
         self._thread.shutdown(wait=True)
 
     async def caught_up(self, number: int) -> None:
         """Return once the inbox is loaded up to that number; raises UnavailableError when the store is stuck."""
         if self.loaded >= number:
             return
+        # an attempt under way may have begun before; two that fail say that the store is in trouble
+        hopeless = self.failures + 2
         self._wanted.set()
-        try:
-            async with asyncio.timeout(PATIENCE_S), self._loaded:
-                await self._loaded.wait_for(lambda: self.loaded >= number)
-        except TimeoutError as error:
-            raise UnavailableError("The fact store does not keep up; try again later.") from error
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience_s), self._changed:
+                await self._changed.wait_for(lambda: self.loaded >= number or self.failures >= hopeless)
+        if self.loaded < number:
+            raise UnavailableError("The fact store cannot take in what was measured; try again later.")
 
     async def _run(self) -> None:
         while True:
             try:
                 await self._drain()
-                pause = PERIOD_S
-            except TrunklineError as error:
-                self.failures += 1
-                _log.warning("facts wait in the inbox: %s", error.message)
-                pause = AFTER_FAILURE_S
-            try:
-                await asyncio.wait_for(self._wanted.wait(), pause)
-            except TimeoutError:
-                continue
-            finally:
-                self._wanted.clear()
+                pause_s = self._period_s
+            except Exception as error:  # noqa: BLE001 - whatever it is, what waits must be tried again
+                _log.warning("facts wait in the inbox: %s", error, exc_info=error.__cause__ or error)
+                pause_s = self._after_failure_s
+                async with self._changed:
+                    self.failures += 1
+                    self._changed.notify_all()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._wanted.wait()
+            self._wanted.clear()
 
     async def _drain(self) -> None:
         """Load everything that is durable by now."""
         loop = asyncio.get_running_loop()
         while self.loaded < self._inbox.durable:
-            number = await loop.run_in_executor(self._thread, self._load, self.loaded)
-            async with self._loaded:
+            number = await loop.run_in_executor(self._thread, self._load, self._inbox.durable)
+            async with self._changed:
                 self.loaded = number
-                self._loaded.notify_all()
+                self._changed.notify_all()
         if self._dropped < self.loaded:
             up_to = self.loaded
             await self._inbox.drop(up_to)
             self._dropped = up_to
         await loop.run_in_executor(self._thread, self._store.tidy)
 
-    def _load(self, after: int) -> int:
-        """Load one batch of inbox rows; return the last number loaded (loader thread)."""
+    def _load(self, durable: int) -> int:
+        """Load one batch of inbox rows; return the last number loaded (loader thread).
+
+        Where the store stands is known to this thread alone, so that a drain that is cut short and begun again
+        loads nothing twice.
+        """
+        if self._at is None:
+            self._at = self._store.loaded(self._process)
         facts: dict[str, list[Fact]] = defaultdict(list)
-        last = after
-        for number, table, rows in self._inbox.after(after):
-            facts[table] += rows
+        last = self._at
+        for number, table, rows in self._inbox.after(self._at):
+            if rows:
+                facts[table] += rows
             last = number
-        if last > after:
-            self._store.append(facts, self._process, last)
+        if last == self._at:
+            return max(last, durable)  # nothing is left of what was durable: someone emptied the inbox
+        self._at = None  # when this fails, only the store knows whether it took hold
+        self._store.append(facts, self._process, last)
+        self._at = last
         return last

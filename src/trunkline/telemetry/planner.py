@@ -5,9 +5,11 @@ Names come from the catalogue only; every value is bound, never formatted in.
 
 from __future__ import annotations
 
-import re
+import difflib
+import typing
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from trunkline.catalogue.facts import KINDS
@@ -15,8 +17,18 @@ from trunkline.catalogue.rows import Measure
 from trunkline.errors import InvalidError
 from trunkline.telemetry.questions import Condition, Series
 
-_TABLES = {kind.table: kind for kind in KINDS}
-_KEY = re.compile(r"[a-z0-9_]+\Z")
+_MOMENT = "happened_at"
+# the columns of each table that can split and filter, and whether each is a map of further ones
+_COLUMNS = {
+    kind.table: {
+        name: typing.get_origin(of) is dict
+        for name, of in typing.get_type_hints(kind).items()
+        if name in kind.__struct_fields__ and name != _MOMENT
+    }
+    for kind in KINDS
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LARGEST = 2**62
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ class Plan:
 class Dialect:
     """How one engine spells what they spell differently."""
 
-    bucket: str = "CAST(floor((epoch_us(happened_at) - ?) / ?) AS BIGINT)"
+    bucket: str = "(epoch_us(happened_at) - ?) // ?"
     entry: str = "coalesce({column}[?], '')"
     text: str = "CAST({expression} AS VARCHAR)"
     count_if: str = "count(*) FILTER (WHERE {condition})"
@@ -51,7 +63,8 @@ class Planner:
     def plan(self, question: Series) -> Plan:
         """Plan a series: rows of (step number, split values…, measure values…), in order of time.
 
-        Raises InvalidError for unknown measures and columns, and for measures of different facts.
+        Raises InvalidError for unknown measures and columns (naming the nearest), and for measures of different
+        facts.
         """
         table = self._table(question)
         bound: list[Any] = []
@@ -80,19 +93,23 @@ class Planner:
     def _source(self, name: str) -> str:
         measure = self._measures.get(name)
         if measure is None:
-            raise InvalidError(f"There is no measure {name!r}.", target=name, known=sorted(self._measures))
+            raise InvalidError(f"There is no measure {name!r}{_nearest(name, self._measures)}.", target=name)
         return self._source(measure.ratio[0]) if measure.ratio else measure.source
 
     def _step(self, question: Series, bound: list[Any]) -> str:
         if question.step_s is None:
             return "0"
+        if not 0 < question.step_s <= _LARGEST // 1_000_000:
+            raise InvalidError("A step is at least one second long.", target="step_s")
         bound += [_microseconds(question.start), question.step_s * 1_000_000]
         return self._dialect.bucket
 
     def _text(self, table: str, name: str, bound: list[Any]) -> str:
-        column, _, key = name.partition(".")
-        if column not in _TABLES[table].__struct_fields__ or (key and not _KEY.match(key)):
-            raise InvalidError(f"{table} have no column {name!r}.", target=name)
+        column, dot, key = name.partition(".")
+        is_map = _COLUMNS[table].get(column)
+        if is_map is None or is_map is not bool(key) or bool(dot) is not bool(key):
+            known = [f"{each}." if of else each for each, of in _COLUMNS[table].items()]
+            raise InvalidError(f"{table} have no column {name!r}{_nearest(name, known)}.", target=name)
         if key:
             bound.append(key)
             return self._dialect.entry.format(column=column)
@@ -101,10 +118,15 @@ class Planner:
     def _condition(self, table: str, condition: Condition, bound: list[Any]) -> str:
         parts = []
         for value in condition.values:
-            expression = self._text(table, condition.column, bound)
-            expression = f"lower({expression})" if condition.fold else expression
-            bound.append(value.lower() if condition.fold else value)
-            parts.append(f"starts_with({expression}, ?)" if condition.op == "starts" else f"{expression} = ?")
+            expression, wanted = self._text(table, condition.column, bound), "?"
+            if condition.fold:
+                expression, wanted = f"lower({expression})", "lower(?)"
+            bound.append(value)
+            parts.append(
+                f"starts_with({expression}, {wanted})" if condition.op == "starts" else f"{expression} = {wanted}"
+            )
+        if not parts:
+            self._text(table, condition.column, [])  # an unknown column is an error all the same
         joined = " OR ".join(parts) or "false"
         return f"NOT ({joined})" if condition.op == "is not" else f"({joined})"
 
@@ -116,9 +138,7 @@ class Planner:
         condition = self._where(measure, bound)
         if measure.agg == "count":
             return self._dialect.count_if.format(condition=condition)
-        return self._dialect.aggregate_if.format(
-            aggregate=measure.agg, column=measure.column, condition=condition
-        )
+        return self._dialect.aggregate_if.format(aggregate=measure.agg, column=measure.column, condition=condition)
 
     def _where(self, measure: Measure, bound: list[Any]) -> str:
         parts = []
@@ -135,4 +155,10 @@ def _naive(moment: datetime) -> datetime:
 
 
 def _microseconds(moment: datetime) -> int:
-    return int(moment.timestamp()) * 1_000_000 + moment.microsecond
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Return a clause that names what comes nearest to an unknown name."""
+    near = difflib.get_close_matches(name[:100], sorted(known), n=3, cutoff=0.4)
+    return f"; the nearest are {', '.join(near)}" if near else ""

@@ -20,7 +20,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 class Series(msgspec.Struct, frozen=True, kw_only=True):
     """Measures over [start, end), in steps of `step_s` seconds from the start (None: one step for all).
 
-    All measures are of one fact. `where` conditions must all hold. `top` keeps that many splits.
+    All measures are of one fact. The `where` conditions must all hold.
     """
 
     measures: tuple[str, ...]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from trunkline.catalogue.facts import Fact
-from trunkline.errors import OverloadedError
+from trunkline.errors import OverloadedError, UnavailableError
 from trunkline.state.database import Database
 from trunkline.telemetry.inbox import Inbox
 from trunkline.telemetry.loader import Loader
@@ -45,22 +45,26 @@ class Recorder:
                 _log.error("facts are refused: the writer does not keep up")
 
     async def settled(self) -> None:
-        """Return once everything recorded before can be asked for."""
-        if self._inbox.pending:
+        """Return once everything recorded before can be asked for; raises UnavailableError when it cannot be kept."""
+        mark = self._inbox.taken
+        while (stored := self._inbox.stored) < mark:
             await self._database.settled()
+            if self._inbox.stored == stored:
+                raise UnavailableError("What was measured cannot be stored now; the disk may be full or read-only.")
         await self._loader.caught_up(self._inbox.durable)
 
     async def ask(self, question: Series) -> list[Point]:
-        """Answer a question over everything that was recorded before it was put."""
+        """Answer a question over everything that was recorded before it was put.
+
+        Raises InvalidError when it cannot be planned, UnavailableError when the store cannot answer.
+        """
         plan = self._planner.plan(question)
         await self.settled()
         rows = await asyncio.get_running_loop().run_in_executor(self._readers, self._store.answer, plan)
         splits = len(question.by)
+        start = question.start.astimezone(UTC)
         step = timedelta(seconds=question.step_s or 0)
-        return [
-            Point(at=question.start + step * row[0], split=row[1 : 1 + splits], values=row[1 + splits :])
-            for row in rows
-        ]
+        return [Point(at=start + step * row[0], split=row[1 : 1 + splits], values=row[1 + splits :]) for row in rows]
 
     def close(self) -> None:
         """End the reader threads."""

@@ -17,11 +17,14 @@ class Store(Protocol):
         ...
 
     def append(self, facts: Mapping[str, Sequence[Fact]], process: str, number: int) -> None:
-        """Add facts by table and note the inbox number, in one transaction."""
+        """Add facts by table and note the inbox number, in one transaction.
+
+        Raises UnavailableError when the store cannot write; whether it did shows in `loaded`.
+        """
         ...
 
     def answer(self, plan: Plan) -> list[tuple[Any, ...]]:
-        """Run a planned question and return its rows."""
+        """Run a planned question and return its rows; raises UnavailableError."""
         ...
 
     def tidy(self) -> None:

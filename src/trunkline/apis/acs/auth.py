@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from urllib.parse import urlsplit
 
-import jwt
-
 from trunkline.api.exchange import Exchange
 from trunkline.apis.acs import signatures
 from trunkline.apis.acs.tokens import UserTokens
@@ -14,7 +12,7 @@ from trunkline.catalogue.rows import Operation
 from trunkline.clock import Clock
 from trunkline.config import Settings
 from trunkline.errors import ForbiddenError, UnauthenticatedError
-from trunkline.services.access import Keyring, bearer_of
+from trunkline.services.access import Keyring, bearer_of, ends_at, unverified
 from trunkline.services.identity import Identities
 from trunkline.services.issuers import Issuers
 from trunkline.services.resources import Resource, Resources
@@ -29,8 +27,14 @@ class Callers:
     """Tells who makes a request, or why nobody does."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, resources: Resources, identities: Identities, keyring: Keyring,
-        issuers: Issuers, tokens: UserTokens,
+        self,
+        settings: Settings,
+        clock: Clock,
+        resources: Resources,
+        identities: Identities,
+        keyring: Keyring,
+        issuers: Issuers,
+        tokens: UserTokens,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -47,7 +51,9 @@ class Callers:
         operation = exchange.operation
         bearer = bearer_of(exchange.headers.get("authorization", ""))
         if operation is not None and operation.auth == "user":
-            self._user(exchange, operation, bearer)
+            if not bearer:
+                raise UnauthenticatedError("The request needs a user access token as a bearer.")
+            self._user(exchange, bearer)
         elif signatures.is_signed(exchange):
             self._key(exchange)
         elif bearer:
@@ -61,8 +67,9 @@ class Callers:
         lenient = self._settings.hmac_mode == "lenient"
         candidates = [exchange.named] if exchange.named else self._resources.all()
         try:
-            signatures.check_envelope(exchange, self._clock.now(), self._settings.clock_skew_s)
-            found = signatures.signer(exchange, candidates, self._public_host)
+            signature = signatures.read(exchange)
+            signatures.check_envelope(exchange, signature, self._clock.now(), self._settings.clock_skew_s)
+            found = signatures.signer(exchange, signature, candidates, self._public_host)
             if found is None:
                 raise signatures.denied(
                     "The signature does not fit the request. Check the access key, and that nothing between client "
@@ -79,17 +86,17 @@ class Callers:
 
     # --- user access tokens ---
 
-    def _user(self, exchange: Exchange, operation: Operation, bearer: str) -> None:
-        if not bearer:
-            raise UnauthenticatedError("The request needs a user access token as a bearer.")
+    def _user(self, exchange: Exchange, bearer: str) -> None:
         claims = self._tokens.read(bearer)
         user_id = "8:" + claims["skypeid"]
-        self._identities.check(user_id, int(claims["jti"]), float(claims.get("exp", 0)))
         resource = self._resource_of(str(claims.get("resourceId", "")))
         if exchange.named is not None and exchange.named.name != resource.name:
             raise UnauthenticatedError("The access token belongs to another resource.")
+        # the signature holds: whatever is refused from here on is this resource's and this user's
         exchange.resource, exchange.caller = resource, user_id
-        _check_scopes(operation, set(str(claims.get("acsScope", "")).split(",")))
+        self._identities.check(user_id, int(claims["jti"]), ends_at(claims) or 0.0)
+        if exchange.operation is not None:
+            _check_scopes(exchange.operation, set(str(claims.get("acsScope", "")).split(",")))
 
     def _resource_of(self, immutable_id: str) -> Resource:
         for resource in self._resources.all():
@@ -100,15 +107,10 @@ class Callers:
     # --- Entra bearers, and our own ---
 
     async def _bearer(self, exchange: Exchange, bearer: str) -> None:
-        resource = exchange.named or self._resources.get(self._resources.default)
         if self._is_ours(bearer):
-            principal = self._keyring.principal(bearer)
-            if principal.resource and principal.resource != resource.name:
-                raise UnauthenticatedError("The bearer was minted for another resource.")
-            if not principal.may_write and exchange.method not in {"GET", "HEAD"}:
-                raise ForbiddenError("A reader may not change anything; mint a bearer for contributor or owner.")
-            exchange.caller = principal.name
-        elif self._issuers.configured:
+            self._minted(exchange, bearer)
+            return
+        if self._issuers.configured:
             claims = await self._issuers.verify(bearer)
             exchange.caller = str(claims.get("oid") or claims.get("sub") or "entra")
         elif self._settings.development:
@@ -119,21 +121,39 @@ class Callers:
                 "Entra bearers are refused until an issuer is configured (setting issuers); "
                 "`trunkline token` mints one that is accepted."
             )
-        exchange.resource = resource
+        exchange.resource = exchange.named or self._resources.get(self._resources.default)
+
+    def _minted(self, exchange: Exchange, bearer: str) -> None:
+        if "skypeid" in self._keyring.verify(bearer):
+            # of an unknown route, a user's token still tells whose request it is
+            self._user(exchange, bearer)
+            if exchange.operation is not None:
+                raise UnauthenticatedError(
+                    "A user access token does not open this operation; it needs an access key or an Entra bearer."
+                )
+            return
+        principal = self._keyring.principal(bearer)
+        resource = exchange.named or self._resources.get(principal.resource or self._resources.default)
+        if principal.resource and principal.resource != resource.name:
+            raise UnauthenticatedError("The bearer was minted for another resource.")
+        exchange.resource, exchange.caller = resource, principal.name
+        if not principal.may_write and exchange.method not in {"GET", "HEAD"}:
+            raise ForbiddenError("A reader may not change anything; mint a bearer for contributor or owner.")
 
     def _check_end(self, bearer: str) -> None:
         """Refuse a bearer that says itself that it has ended; its signature nobody here can check."""
         try:
-            ends = jwt.decode(bearer, options={"verify_signature": False}).get("exp")
-        except jwt.PyJWTError:
+            _, claims = unverified(bearer)
+        except UnauthenticatedError:
             return  # not a JSON web token at all: an opaque stand-in, as development uses them
-        if isinstance(ends, int | float) and self._clock.now().timestamp() >= ends:
+        ends = ends_at(claims)
+        if ends is not None and self._clock.now().timestamp() >= ends:
             raise UnauthenticatedError("The bearer has expired.")
 
     def _is_ours(self, bearer: str) -> bool:
         try:
-            return self._keyring.owns(str(jwt.get_unverified_header(bearer).get("kid", "")))
-        except jwt.PyJWTError:
+            return self._keyring.owns(str(unverified(bearer)[0].get("kid", "")))
+        except UnauthenticatedError:
             return False
 
 

@@ -16,6 +16,7 @@ from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
 from trunkline.apis.acs.chat_forms import (
     AddRequest,
+    IdentifierForm,
     MessagePatch,
     ReceiptRequest,
     SendRequest,
@@ -24,6 +25,7 @@ from trunkline.apis.acs.chat_forms import (
     TypingRequest,
     joining,
     message,
+    moment,
     participant,
     receipt,
     refused,
@@ -31,12 +33,12 @@ from trunkline.apis.acs.chat_forms import (
     thread,
     user_id,
 )
-from trunkline.clock import parse_rfc3339
 from trunkline.errors import InvalidError, NotFoundError, UnservedError
 from trunkline.services.actor import Actor
 from trunkline.services.chat import Chat
 
 PAGE = 200
+_FOREIGN_STATE = "syncState is not one that this server gave."
 
 
 class ChatHandlers:
@@ -75,7 +77,9 @@ class ChatHandlers:
             raise UnservedError("Threads that delete themselves (retentionPolicy) are not served yet.")
         request = exchange.headers.get("repeatability-request-id", "")
         if len(request) > 128:
-            raise InvalidError("repeatability-request-id has at most 128 characters.", target="repeatability-request-id")
+            raise InvalidError(
+                "repeatability-request-id has at most 128 characters.", target="repeatability-request-id"
+            )
         created, left_out = await self._chat.threads.create(
             _actor(exchange), body.topic, joining(body.participants), body.metadata or {}, request
         )
@@ -90,9 +94,8 @@ class ChatHandlers:
     async def list_threads(self, exchange: Exchange) -> Response:
         """List the caller's threads, the one with the latest message first."""
         most = exchange.number("maxPageSize", default=PAGE, least=1, most=PAGE)
-        after = _position(exchange)
         found = await self._chat.threads.list(
-            _actor(exchange), most=most + 1, since=_start(exchange), after=_thread_position(after)
+            _actor(exchange), most=most + 1, since=_start(exchange), after=_position(exchange)
         )
         last = found[most - 1] if len(found) > most else None
         state = f"{last.last_id} {last.id}" if last else ""
@@ -123,8 +126,12 @@ class ChatHandlers:
         body = exchange.json(SendRequest)
         thread_id = exchange.params["thread_id"]
         message_id = await self._chat.messages.send(
-            _actor(exchange), thread_id, body.content, kind=body.type or "text",
-            sender_display_name=body.sender_display_name or "", metadata=body.metadata or {},
+            _actor(exchange),
+            thread_id,
+            body.content,
+            kind=body.type or "text",
+            sender_display_name=body.sender_display_name or "",
+            metadata=body.metadata or {},
         )
         location = f"{exchange.base_url}/chat/threads/{quote(thread_id, safe='@')}/messages/{message_id}"
         return json_response({"id": str(message_id)}, 201, {"Location": location})
@@ -133,9 +140,12 @@ class ChatHandlers:
         """List messages, newest first."""
         most = exchange.number("maxPageSize", default=PAGE, least=1, most=PAGE)
         position = _position(exchange)
-        before = _message_id(position) if position else None
         found = await self._chat.messages.list(
-            _actor(exchange), exchange.params["thread_id"], most=most + 1, since=_start(exchange), before=before
+            _actor(exchange),
+            exchange.params["thread_id"],
+            most=most + 1,
+            since=_start(exchange),
+            before=position[0] if position else None,
         )
         state = str(found[most - 1].id) if len(found) > most else ""
         return _page(exchange, [message(one) for one in found[:most]], state)
@@ -166,9 +176,7 @@ class ChatHandlers:
     async def list_receipts(self, exchange: Exchange) -> Response:
         """List read receipts, one a participant."""
         most, skip = _window(exchange)
-        found = await self._chat.receipts.list(
-            _actor(exchange), exchange.params["thread_id"], most=most + 1, skip=skip
-        )
+        found = await self._chat.receipts.list(_actor(exchange), exchange.params["thread_id"], most=most + 1, skip=skip)
         return _skipped(exchange, [receipt(one) for one in found], most, skip)
 
     async def send_receipt(self, exchange: Exchange) -> Response:
@@ -182,9 +190,7 @@ class ChatHandlers:
     async def send_typing(self, exchange: Exchange) -> Response:
         """Say that the caller is typing; the body may be left out."""
         body = exchange.json(TypingRequest)
-        await self._chat.receipts.typing(
-            _actor(exchange), exchange.params["thread_id"], body.sender_display_name or ""
-        )
+        await self._chat.receipts.typing(_actor(exchange), exchange.params["thread_id"], body.sender_display_name or "")
         return Response(status_code=200)
 
     # --- participants ---
@@ -208,7 +214,7 @@ class ChatHandlers:
     async def remove_participant(self, exchange: Exchange) -> Response:
         """Remove a participant; the body is the identifier itself."""
         await self._chat.participants.remove(
-            _actor(exchange), exchange.params["thread_id"], user_id(exchange.json(dict[str, Any]))
+            _actor(exchange), exchange.params["thread_id"], user_id(exchange.json(IdentifierForm))
         )
         return Response(status_code=204)
 
@@ -233,10 +239,7 @@ def _start(exchange: Exchange) -> datetime | None:
     text = exchange.query.get("starttime", "")
     if not text or text == "0":
         return None
-    try:
-        return parse_rfc3339(text.replace(" ", "+"))
-    except ValueError as error:
-        raise InvalidError("startTime must be an RFC 3339 moment.", target="startTime") from error
+    return moment(text.replace(" ", "+"), "startTime")
 
 
 def _window(exchange: Exchange) -> tuple[int, int]:
@@ -269,18 +272,15 @@ def _link(exchange: Exchange, **changed: str) -> str:
     return f"{exchange.base_url}{exchange.raw_path}?{query}"
 
 
-def _position(exchange: Exchange) -> str:
-    """Read where the last page ended; raises InvalidError for a state that is not ours."""
+def _position(exchange: Exchange) -> tuple[int, str] | None:
+    """Read where the last page ended: a message id, and of threads the thread's. Raises InvalidError."""
     try:
-        return base64.urlsafe_b64decode(exchange.query.get("syncstate", "").encode("ascii")).decode()
+        state = base64.urlsafe_b64decode(exchange.query.get("syncstate", "").encode("ascii")).decode()
     except (binascii.Error, UnicodeError) as error:
-        raise InvalidError("syncState is not one that this server gave.", target="syncState") from error
-
-
-def _thread_position(state: str) -> tuple[int, str] | None:
+        raise InvalidError(_FOREIGN_STATE, target="syncState") from error
     if not state:
         return None
     last, _, thread_id = state.partition(" ")
-    if not last.isdigit() or len(last) > 18:
-        raise InvalidError("syncState is not one that this server gave.", target="syncState")
+    if not last.isascii() or not last.isdigit() or len(last) > 18:
+        raise InvalidError(_FOREIGN_STATE, target="syncState")
     return int(last), thread_id

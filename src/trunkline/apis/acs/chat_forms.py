@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -17,6 +18,7 @@ from trunkline.services.chat.receipts import Receipt
 from trunkline.services.chat.rules import Participant, Thread
 from trunkline.services.chat.threads import Summary
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REFUSALS = {"not found": ("404", "Not found"), "not allowed": ("403", "Permissions check failed")}
 
 
@@ -24,10 +26,20 @@ class Form(msgspec.Struct, kw_only=True, rename="camel"):
     """A body that comes in; unknown members are ignored, as clients send more with each version."""
 
 
+class IdentifierForm(Form, kw_only=True, rename="camel"):
+    """A communication identifier: the raw id, or what the kind of identifier calls it."""
+
+    raw_id: str | None = None
+    communication_user: dict[str, Any] | None = None
+    phone_number: dict[str, Any] | None = None
+    microsoft_teams_user: dict[str, Any] | None = None
+    microsoft_teams_app: dict[str, Any] | None = None
+
+
 class ParticipantForm(Form, kw_only=True, rename="camel"):
     """Someone who is to join."""
 
-    communication_identifier: dict[str, Any]
+    communication_identifier: IdentifierForm
     display_name: str | None = None
     share_history_time: str | None = None
     metadata: dict[str, str] | None = None
@@ -83,36 +95,42 @@ class AddRequest(Form, kw_only=True, rename="camel"):
     participants: list[ParticipantForm]
 
 
-def user_id(identifier: dict[str, Any]) -> str:
+def user_id(identifier: IdentifierForm) -> str:
     """Return the raw id that an identifier means; raises InvalidError."""
     try:
-        return identifiers.raw_id(identifier)
+        return identifiers.raw_id(msgspec.to_builtins(identifier))
     except ValueError as error:
         raise InvalidError(str(error), target="communicationIdentifier") from error
 
 
 def joining(forms: Sequence[ParticipantForm] | None) -> list[Joining]:
     """Read who is to join."""
-    found = []
-    for form in forms or ():
-        try:
-            shared_from = parse_rfc3339(form.share_history_time) if form.share_history_time else None
-        except ValueError as error:
-            raise InvalidError("shareHistoryTime must be an RFC 3339 moment.", target="shareHistoryTime") from error
-        found.append(
-            Joining(
-                user_id=user_id(form.communication_identifier), display_name=form.display_name or "",
-                metadata=form.metadata or {}, shared_from=shared_from,
-            )
+    return [
+        Joining(
+            user_id=user_id(form.communication_identifier),
+            display_name=form.display_name or "",
+            metadata=form.metadata or {},
+            # clients write the least moment they know when they mean the whole history
+            shared_from=max(moment(form.share_history_time, "shareHistoryTime"), _EPOCH)
+            if form.share_history_time
+            else None,
         )
-    return found
+        for form in forms or ()
+    ]
+
+
+def moment(text: str, name: str) -> datetime:
+    """Read a moment; raises InvalidError naming the parameter."""
+    try:
+        return parse_rfc3339(text)
+    except (ValueError, OverflowError) as error:
+        raise InvalidError(f"{name} must be an RFC 3339 moment.", target=name) from error
 
 
 def refused(found: Sequence[Refused]) -> list[dict[str, str]]:
     """Render who could not join."""
     return [
-        {"target": one.user_id, "code": _REFUSALS[one.reason][0], "message": _REFUSALS[one.reason][1]}
-        for one in found
+        {"target": one.user_id, "code": _REFUSALS[one.reason][0], "message": _REFUSALS[one.reason][1]} for one in found
     ]
 
 
@@ -132,7 +150,9 @@ def thread(found: Thread) -> dict[str, Any]:
 def summary(found: Summary) -> dict[str, Any]:
     """Render a thread as a list of threads shows it."""
     answer: dict[str, Any] = {
-        "id": found.id, "topic": found.topic, "lastMessageReceivedOn": rfc3339(found.last_message_at)
+        "id": found.id,
+        "topic": found.topic,
+        "lastMessageReceivedOn": rfc3339(found.last_message_at),
     }
     if found.deleted_at is not None:
         answer["deletedOn"] = rfc3339(found.deleted_at)
@@ -179,10 +199,10 @@ def _content(found: Message) -> dict[str, Any]:
 def participant(found: Participant) -> dict[str, Any]:
     """Render a participant."""
     answer: dict[str, Any] = {
-        "communicationIdentifier": identifiers.model(found.user_id), "displayName": found.display_name
+        "communicationIdentifier": identifiers.model(found.user_id),
+        "displayName": found.display_name,
+        "shareHistoryTime": rfc3339(found.shared_from),
     }
-    if found.shared_from is not None:
-        answer["shareHistoryTime"] = rfc3339(found.shared_from)
     if found.metadata:
         answer["metadata"] = found.metadata
     return answer

@@ -12,6 +12,7 @@ from trunkline.apis.acs import errors
 from trunkline.apis.acs.auth import Callers
 from trunkline.catalogue.rows import Operation, Service
 from trunkline.errors import InvalidError, TrunklineError
+from trunkline.services.limits import Limits
 
 _ECHOED = 256
 
@@ -19,20 +20,34 @@ _ECHOED = 256
 class AcsDoor(Door):
     """Speaks to Microsoft's communication SDKs."""
 
-    def __init__(self, services: Iterable[Service], handlers: Mapping[str, Handler], callers: Callers) -> None:
+    def __init__(
+        self,
+        services: Iterable[Service],
+        handlers: Mapping[str, Handler],
+        callers: Callers,
+        limits: Limits | None = None,
+    ) -> None:
         super().__init__(services, handlers)
         self.callers = callers
+        self._limits = limits
 
     async def identify(self, exchange: Exchange) -> None:
         """Verify the key's signature or the bearer."""
         await self.callers.identify(exchange)
 
-    def check(self, exchange: Exchange, operation: Operation) -> None:  # noqa: ARG002 - what every operation needs
-        """Every operation needs an api-version; any is accepted."""
+    def check(self, exchange: Exchange, operation: Operation) -> None:
+        """Every operation needs an api-version (any is accepted), and keeps within the limits if they apply."""
         if not exchange.query.get("api-version"):
             raise InvalidError(
                 "An API version is required, but was not specified: add the query parameter api-version.",
                 code="ApiVersionUnspecified",
+            )
+        if self._limits is not None and exchange.resource is not None:
+            self._limits.take(
+                operation.name,
+                resource=exchange.resource.name,
+                user=exchange.caller,
+                thread=exchange.params.get("thread_id", ""),
             )
 
     def refuse(self, exchange: Exchange, error: TrunklineError) -> Response:  # noqa: ARG002 - one body for all

@@ -26,7 +26,10 @@ CODES = {
 def render(error: TrunklineError) -> Response:
     """Render an error of ours; `facts["code"]` overrules the usual code of its status."""
     status = status_of(error)
-    body = {"code": error.facts.get("code") or CODES.get(status, "InternalServerError"), "message": error.message}
+    body = {
+        "code": error.facts.get("code") or CODES.get(status, "InternalServerError"),
+        "message": error.message,
+    }
     if error.target:
         body["target"] = error.target
     headers = retry_header(error)

@@ -6,7 +6,6 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-import jwt
 import msgspec
 from starlette.responses import Response
 
@@ -18,6 +17,7 @@ from trunkline.clock import Clock
 from trunkline.config import Settings
 from trunkline.errors import InvalidError, UnauthenticatedError
 from trunkline.ids import Ids
+from trunkline.services.access import ends_at, unverified
 from trunkline.services.identity import Identities
 from trunkline.services.issuers import Issuers
 from trunkline.services.resources import Resource
@@ -51,7 +51,12 @@ class IdentityHandlers:
     """The operations of identity."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, ids: Ids, identities: Identities, issuers: Issuers,
+        self,
+        settings: Settings,
+        clock: Clock,
+        ids: Ids,
+        identities: Identities,
+        issuers: Issuers,
         tokens: UserTokens,
     ) -> None:
         self._settings = settings
@@ -75,7 +80,10 @@ class IdentityHandlers:
         """Create a user, and with scopes a first token."""
         body = exchange.json(CreateRequest)
         raw_id, grant = await self._identities.create(
-            _resource(exchange), self._ids.bytes(), tuple(body.create_token_with_scopes or ()), body.expires_in_minutes
+            _resource(exchange),
+            self._ids.bytes(),
+            tuple(body.create_token_with_scopes or ()),
+            body.expires_in_minutes,
         )
         answer: dict[str, Any] = {"identity": {"id": raw_id}}
         if grant:
@@ -113,7 +121,7 @@ class IdentityHandlers:
                 raise InvalidError(f"{name} must be a GUID.", target=name)
             if given.lower() != own.lower():
                 raise InvalidError(f"{name} is not the one that the Entra token was issued for.", target=name)
-        expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
+        expires_at = datetime.fromtimestamp(int(ends_at(claims) or 0), UTC)
         raw_id = identifiers.teams_user(str(claims["oid"]).lower())
         grant = self._identities.grant_until(raw_id, ("chat", "voip"), expires_at)
         return json_response(self._tokens.write(_resource(exchange), grant))
@@ -124,12 +132,11 @@ class IdentityHandlers:
             return await self._issuers.verify(token)
         if not self._settings.development:
             raise UnauthenticatedError("No issuer is configured (setting issuers), so no Entra token can be verified.")
-        try:
-            claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-            expires = float(claims["exp"])
-        except (jwt.PyJWTError, KeyError, TypeError, ValueError) as error:
-            raise UnauthenticatedError("The token is not an Entra access token.") from error
-        if self._clock.now().timestamp() >= expires:
+        _, claims = unverified(token)
+        ends = ends_at(claims)
+        if ends is None:
+            raise UnauthenticatedError("The token is not an Entra access token: it does not say when it ends.")
+        if self._clock.now().timestamp() >= ends:
             raise UnauthenticatedError("The Entra token has expired.")
         return claims
 

@@ -15,7 +15,9 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, quote, quote_plus, unquote
+
+import msgspec
 
 from trunkline.api.exchange import Exchange
 from trunkline.errors import UnauthenticatedError
@@ -35,18 +37,15 @@ def is_signed(exchange: Exchange) -> bool:
     return exchange.headers.get("authorization", "")[:11].upper() == "HMAC-SHA256"
 
 
-def check_envelope(exchange: Exchange, now: datetime, skew_s: int) -> None:
-    """Check the date and the body's hash; raises UnauthenticatedError."""
-    date = _date(exchange)
-    if abs((now - date).total_seconds()) > skew_s:
-        raise denied(f"The request's date is more than {skew_s} seconds from the server's clock.")
-    hashed = base64.b64encode(hashlib.sha256(exchange.body).digest()).decode()
-    if not hmac.compare_digest(hashed.encode(), exchange.headers.get("x-ms-content-sha256", "").encode()):
-        raise denied("Request 'x-ms-content-sha256' differs from generated content hash.")
+class Signature(msgspec.Struct, frozen=True, kw_only=True):
+    """What the Authorization header says: the signature, and the date that it covers."""
+
+    value: bytes
+    date: str
 
 
-def signer(exchange: Exchange, resources: list[Resource], extra_host: str) -> tuple[Resource, str] | None:
-    """Return the resource and the key (key1 or key2) that signed a request, or None."""
+def read(exchange: Exchange) -> Signature:
+    """Read the Authorization header; raises UnauthenticatedError."""
     found = _HEADER.match(exchange.headers.get("authorization", ""))
     if not found:
         raise denied(
@@ -57,18 +56,36 @@ def signer(exchange: Exchange, resources: list[Resource], extra_host: str) -> tu
     if header is None:
         raise denied("The signed headers must be x-ms-date;host;x-ms-content-sha256.")
     try:
-        signature = base64.b64decode(found[2], validate=True)
+        value = base64.b64decode(found[2], validate=True)
     except (binascii.Error, ValueError) as error:
         raise denied("The signature is not base64.") from error
-    date, content = exchange.headers.get(header, ""), exchange.headers.get("x-ms-content-sha256", "")
+    return Signature(value=value, date=exchange.headers.get(header, ""))
+
+
+def check_envelope(exchange: Exchange, signature: Signature, now: datetime, skew_s: int) -> None:
+    """Check the signed date and the body's hash; raises UnauthenticatedError."""
+    date = _moment(signature.date)
+    if abs((now - date).total_seconds()) > skew_s:
+        raise denied(f"The request's date is more than {skew_s} seconds from the server's clock.")
+    hashed = base64.b64encode(hashlib.sha256(exchange.body).digest()).decode()
+    if not hmac.compare_digest(hashed.encode(), exchange.headers.get("x-ms-content-sha256", "").encode()):
+        raise denied("Request 'x-ms-content-sha256' differs from generated content hash.")
+
+
+def signer(
+    exchange: Exchange, signature: Signature, resources: list[Resource], extra_host: str
+) -> tuple[Resource, str] | None:
+    """Return the resource and the key (key1 or key2) that signed a request, or None."""
+    content = exchange.headers.get("x-ms-content-sha256", "")
     keys = [
         (resource, name, base64.b64decode(key))
-        for resource in resources for name, key in zip(("key1", "key2"), resource.keys, strict=True)
+        for resource in resources
+        for name, key in zip(("key1", "key2"), resource.keys, strict=True)
     ]
     for path, host in _forms(exchange, extra_host):
-        message = f"{exchange.method}\n{path}\n{date};{host};{content}".encode()
+        message = f"{exchange.method}\n{path}\n{signature.date};{host};{content}".encode()
         for resource, name, key in keys:
-            if hmac.compare_digest(hmac.digest(key, message, "sha256"), signature):
+            if hmac.compare_digest(hmac.digest(key, message, "sha256"), signature.value):
                 return resource, name
     return None
 
@@ -85,9 +102,12 @@ def _forms(exchange: Exchange, extra_host: str) -> Iterator[tuple[str, str]]:
 
 
 def _hosts(exchange: Exchange, extra_host: str) -> list[str]:
+    """List the forms of the host: clients drop the scheme's own port from the Host header, but sign it."""
     host = exchange.host
     bare = host.rpartition(":")[0] if re.search(r":\d+\Z", host) else host
-    return [form for form in (host, f"{host}/", bare, f"{bare}/", extra_host) if form]
+    usual = f"{bare}:{80 if exchange.scheme == 'http' else 443}"
+    names = [name for name in (host, bare, usual, extra_host) if name]
+    return [*names, *(f"{name}/" for name in names)]
 
 
 def _paths(exchange: Exchange) -> Iterator[str]:
@@ -102,9 +122,15 @@ def _paths(exchange: Exchange) -> Iterator[str]:
 
 def _form(query: str) -> str:
     try:
-        return urlencode(parse_qsl(query, keep_blank_values=True, max_num_fields=200))
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=200)
     except ValueError:
         return query
+    # as browsers and Node write forms: * stays, ~ does not
+    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in pairs)
+
+
+def _quoted(text: str) -> str:
+    return quote_plus(text, safe="*").replace("~", "%7E")
 
 
 def _reencoded(exchange: Exchange) -> str:
@@ -117,10 +143,9 @@ def _reencoded(exchange: Exchange) -> str:
     return path
 
 
-def _date(exchange: Exchange) -> datetime:
-    text = exchange.headers.get("x-ms-date") or exchange.headers.get("date", "")
+def _moment(text: str) -> datetime:
     try:
         date = parsedate_to_datetime(text)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, IndexError) as error:
         raise denied("The header x-ms-date is missing or not an HTTP date.") from error
     return date if date.tzinfo else date.replace(tzinfo=UTC)

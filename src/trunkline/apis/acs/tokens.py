@@ -41,7 +41,10 @@ class UserTokens:
             "jti": str(grant.tick),
         }
         moment = grant.expires_at.replace(microsecond=0)
-        return {"token": self._keyring.sign(claims), "expiresOn": rfc3339(moment, 7).removesuffix("Z") + "+00:00"}
+        return {
+            "token": self._keyring.sign(claims),
+            "expiresOn": rfc3339(moment, 7).removesuffix("Z") + "+00:00",
+        }
 
     def read(self, token: str) -> dict[str, Any]:
         """Return the claims of a user access token of ours; raises UnauthenticatedError."""
@@ -54,4 +57,3 @@ class UserTokens:
             if len(self._verified) > _KEPT:
                 self._verified.popitem(last=False)
         return claims
-

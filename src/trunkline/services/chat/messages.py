@@ -25,22 +25,34 @@ _one = sa.select(messages).where(
 _page = (
     sa.select(messages)
     .where(
-        messages.c.thread_id == sa.bindparam("of_thread"), messages.c.id < sa.bindparam("before"),
-        messages.c.id >= sa.bindparam("since"), messages.c.id <= sa.bindparam("until"),
+        messages.c.thread_id == sa.bindparam("of_thread"),
+        messages.c.id >= sa.bindparam("first"),
+        messages.c.id <= sa.bindparam("last"),
     )
     .order_by(messages.c.id.desc())
     .limit(sa.bindparam("most"))
 )
 _this = (messages.c.thread_id == sa.bindparam("of_thread")) & (messages.c.id == sa.bindparam("of_id"))
-_edit = sa.update(messages).where(_this).values(
-    content=sa.bindparam("content"), metadata=sa.bindparam("metadata", type_=sa.JSON), version=sa.bindparam("version"),
-    edited_at=sa.bindparam("edited_at"),
+_edit = (
+    sa.update(messages)
+    .where(_this)
+    .values(
+        content=sa.bindparam("content"),
+        metadata=sa.bindparam("metadata", type_=sa.JSON),
+        version=sa.bindparam("version"),
+        edited_at=sa.bindparam("edited_at"),
+    )
 )
-_delete = sa.update(messages).where(_this).values(
-    content="", metadata=sa.bindparam("metadata", type_=sa.JSON), version=sa.bindparam("version"),
-    deleted_at=sa.bindparam("deleted_at"),
+_delete = (
+    sa.update(messages)
+    .where(_this)
+    .values(
+        content="",
+        metadata=sa.bindparam("metadata", type_=sa.JSON),
+        version=sa.bindparam("version"),
+        deleted_at=sa.bindparam("deleted_at"),
+    )
 )
-_FAR = 2**62
 Kind = Literal["text", "html"]
 
 
@@ -74,7 +86,13 @@ class Messages:
         self._ids = ids
 
     async def send(
-        self, actor: Actor, thread_id: str, content: str, *, kind: Kind, sender_display_name: str,
+        self,
+        actor: Actor,
+        thread_id: str,
+        content: str,
+        *,
+        kind: Kind,
+        sender_display_name: str,
         metadata: dict[str, str],
     ) -> int:
         """Send a message; returns its id. Raises NotFoundError, ForbiddenError, InvalidError, TooLargeError."""
@@ -88,15 +106,33 @@ class Messages:
             now = self._clock.now()
             message_id = self._ids.tick(now, thread_id)
             transaction.hand(
-                rules.put_message, thread_id=thread_id, id=message_id, kind=kind, content=content,
-                sender_id=actor.user_id, sender_display_name=sender_display_name, metadata=metadata, members=[],
+                rules.put_message,
+                thread_id=thread_id,
+                id=message_id,
+                kind=kind,
+                content=content,
+                sender_id=actor.user_id,
+                sender_display_name=sender_display_name,
+                metadata=metadata,
+                members=[],
                 version=message_id,
             )
             rules.tell(
-                transaction, self._ids, now, actor, "chat.message.sent", thread_id=thread_id,
-                message_id=str(message_id), sender_id=actor.user_id, sender_display_name=sender_display_name,
-                content=content, type=kind, metadata=metadata, composed_at=from_milliseconds(message_id),
-                version=message_id, recipients=thread.others(actor.user_id),
+                transaction,
+                self._ids,
+                now,
+                actor,
+                "chat.message.sent",
+                thread_id=thread_id,
+                message_id=str(message_id),
+                sender_id=actor.user_id,
+                sender_display_name=sender_display_name,
+                content=content,
+                type=kind,
+                metadata=metadata,
+                composed_at=from_milliseconds(message_id),
+                version=message_id,
+                recipients=thread.others(actor.user_id),
             )
             return message_id
 
@@ -109,13 +145,18 @@ class Messages:
 
         def read(reader: Reader) -> list[Message]:
             _, member = rules.known(reader, actor, thread_id)
-            first = max(milliseconds(since) if since else 0, _ceiling(member.shared_from))
-            until = milliseconds(member.removed_at) if member.removed_at else _FAR
-            rows = reader.all(
-                _page, of_thread=thread_id, before=_FAR if before is None else before, since=first, until=until,
-                most=most,
-            )
-            return [_message(row) for row in rows]
+            earliest = milliseconds(since) if since else 0
+            found: list[Message] = []
+            for first, last in member.windows:
+                rows = reader.all(
+                    _page,
+                    of_thread=thread_id,
+                    first=max(first, earliest),
+                    last=last if before is None else min(last, before - 1),
+                    most=most - len(found),
+                )
+                found += [_message(row) for row in rows]
+            return found
 
         return await self._database.read(read)
 
@@ -125,14 +166,18 @@ class Messages:
         def read(reader: Reader) -> Message:
             _, member = rules.known(reader, actor, thread_id)
             row = reader.one(_one, of_thread=thread_id, of_id=message_id)
-            if row is None or not rules.sees(member, message_id):
+            if row is None or not member.sees(message_id):
                 raise _missing(message_id)
             return _message(row)
 
         return await self._database.read(read)
 
     async def edit(
-        self, actor: Actor, thread_id: str, message_id: int, content: str | None,
+        self,
+        actor: Actor,
+        thread_id: str,
+        message_id: int,
+        content: str | None,
         metadata: dict[str, str | None] | msgspec.UnsetType | None,
     ) -> None:
         """Change the content (None: keep) and merge metadata (UNSET: keep) of a message of the actor's own."""
@@ -141,17 +186,32 @@ class Messages:
 
         def unit(transaction: Transaction) -> None:
             thread, message = self._own(transaction, actor, thread_id, message_id)
+            if content is None and metadata is msgspec.UNSET:
+                return  # an empty patch changes nothing, and nobody is told
             now = self._clock.now()
             version = self._ids.tick(now, thread_id)
             text = message.content if content is None else _clean(message.kind, content)
             merged = message.metadata if metadata is msgspec.UNSET else rules.merged(message.metadata, metadata)
             transaction.hand(
-                _edit, of_thread=thread_id, of_id=message_id, content=text, metadata=merged, version=version,
+                _edit,
+                of_thread=thread_id,
+                of_id=message_id,
+                content=text,
+                metadata=merged,
+                version=version,
                 edited_at=now,
             )
             rules.tell(
-                transaction, self._ids, now, actor, "chat.message.edited", **_told(thread_id, message),
-                content=text, metadata=merged, edited_at=now, version=version,
+                transaction,
+                self._ids,
+                now,
+                actor,
+                "chat.message.edited",
+                **_told(thread_id, message),
+                content=text,
+                metadata=merged,
+                edited_at=now,
+                version=version,
                 recipients=thread.others(actor.user_id),
             )
 
@@ -170,18 +230,31 @@ class Messages:
                 _delete, of_thread=thread_id, of_id=message_id, metadata={}, version=version, deleted_at=now
             )
             rules.tell(
-                transaction, self._ids, now, actor, "chat.message.deleted", **_told(thread_id, message),
-                deleted_at=now, version=version, recipients=thread.others(actor.user_id),
+                transaction,
+                self._ids,
+                now,
+                actor,
+                "chat.message.deleted",
+                **_told(thread_id, message),
+                deleted_at=now,
+                version=version,
+                recipients=thread.others(actor.user_id),
             )
 
         await self._database.write(unit)
 
     def _own(
-        self, transaction: Transaction, actor: Actor, thread_id: str, message_id: int, *, deleted: bool = False
+        self,
+        transaction: Transaction,
+        actor: Actor,
+        thread_id: str,
+        message_id: int,
+        *,
+        deleted: bool = False,
     ) -> tuple[rules.Thread, Message]:
         thread, member = rules.joined(transaction, actor, thread_id)
         row = transaction.one(_one, of_thread=thread_id, of_id=message_id)
-        if row is None or not rules.sees(member, message_id) or (row.deleted_at is not None and not deleted):
+        if row is None or not member.sees(message_id) or (row.deleted_at is not None and not deleted):
             raise _missing(message_id)
         if row.sender_id != actor.user_id or row.kind not in {"text", "html"}:
             raise ForbiddenError(rules.NOT_ALLOWED)
@@ -190,16 +263,28 @@ class Messages:
 
 def _told(thread_id: str, message: Message) -> dict[str, Any]:
     return {
-        "thread_id": thread_id, "message_id": str(message.id), "sender_id": message.sender_id,
-        "sender_display_name": message.sender_display_name, "type": message.kind, "composed_at": message.sent_at,
+        "thread_id": thread_id,
+        "message_id": str(message.id),
+        "sender_id": message.sender_id,
+        "sender_display_name": message.sender_display_name,
+        "type": message.kind,
+        "composed_at": message.sent_at,
     }
 
 
 def _message(row: Any) -> Message:
     return Message(
-        id=row.id, sequence=row.sequence, kind=row.kind, content=row.content, sender_id=row.sender_id,
-        sender_display_name=row.sender_display_name, metadata=row.metadata, members=row.members,
-        version=row.version, edited_at=row.edited_at, deleted_at=row.deleted_at,
+        id=row.id,
+        sequence=row.sequence,
+        kind=row.kind,
+        content=row.content,
+        sender_id=row.sender_id,
+        sender_display_name=row.sender_display_name,
+        metadata=row.metadata,
+        members=row.members,
+        version=row.version,
+        edited_at=row.edited_at,
+        deleted_at=row.deleted_at,
     )
 
 
@@ -210,11 +295,3 @@ def _missing(message_id: int) -> NotFoundError:
 def _clean(kind: str, content: str) -> str:
     """Take scripts and other active parts out of HTML; text stays as it is."""
     return nh3.clean(content) if kind == "html" else content
-
-
-def _ceiling(moment: datetime | None) -> int:
-    """Return the first whole millisecond at or after a moment."""
-    if moment is None:
-        return 0
-    whole = milliseconds(moment)
-    return whole if from_milliseconds(whole) >= moment else whole + 1

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from trunkline.catalogue.acs import identifiers
-from trunkline.clock import Clock
+from trunkline.clock import Clock, from_milliseconds
 from trunkline.errors import InvalidError, NotFoundError
 from trunkline.ids import Ids
 from trunkline.services.actor import Actor
@@ -27,7 +27,10 @@ _drop = sa.delete(participants).where(
 )
 _leave = (
     sa.update(participants)
-    .where(participants.c.thread_id == sa.bindparam("of_thread"), participants.c.user_id == sa.bindparam("of_user"))
+    .where(
+        participants.c.thread_id == sa.bindparam("of_thread"),
+        participants.c.user_id == sa.bindparam("of_user"),
+    )
     .values(removed_at=sa.bindparam("removed_at"))
 )
 
@@ -44,10 +47,13 @@ class Joining(msgspec.Struct, frozen=True, kw_only=True):
         """Return who joins, as messages and events tell it."""
         return {"id": self.user_id, "display_name": self.display_name, "metadata": self.metadata}
 
-    def participant(self, shared_from: datetime | None) -> Participant:
+    def participant(self, shared_from: datetime) -> Participant:
         """Return the participant that this becomes."""
         return Participant(
-            user_id=self.user_id, display_name=self.display_name, metadata=self.metadata, shared_from=shared_from
+            user_id=self.user_id,
+            display_name=self.display_name,
+            metadata=self.metadata,
+            shared_from=shared_from,
         )
 
 
@@ -72,7 +78,7 @@ class Participants:
         thread = await self._database.read(lambda reader: rules.joined(reader, actor, thread_id)[0])
         return thread.present[skip : skip + most]
 
-    async def add(self, actor: Actor, thread_id: str, joining: Sequence[Joining]) -> list[Refused]:
+    async def add(self, actor: Actor, thread_id: str, joining: Sequence[Joining]) -> Sequence[Refused]:
         """Add participants; for those already there nothing changes. Returns who cannot join."""
         if not joining:
             raise InvalidError("At least one participant is needed.", target="participants")
@@ -93,22 +99,41 @@ class Participants:
         return await self._database.write(unit)
 
     def _join(self, transaction: Transaction, actor: Actor, thread: rules.Thread, new: Sequence[Joining]) -> None:
-        now = self._clock.now()
         message_id = rules.system_message(
-            transaction, self._ids, now, thread.id, actor, kind="participantAdded",
+            transaction,
+            self._ids,
+            self._clock.now(),
+            thread.id,
+            actor,
+            kind="participantAdded",
             members=[one.shown() for one in new],
         )
-        recipients = [*thread.others(actor.user_id), *(one.user_id for one in new if one.user_id != actor.user_id)]
+        # without a time given, the history begins with the message that tells of the joining
+        now = from_milliseconds(message_id)
+        recipients = [
+            *thread.others(actor.user_id),
+            *(one.user_id for one in new if one.user_id != actor.user_id),
+        ]
         for place, one in enumerate(new, start=len(thread.everyone)):
-            # without a time given, the history begins with the joining
             row = row_of(thread.id, one, joined_at=now, shared_from=one.shared_from or now, place=place)
-            if thread.find(one.user_id) is not None:
+            if (returning := thread.find(one.user_id)) is not None:
                 transaction.hand(_drop, of_thread=thread.id, of_user=one.user_id)
+                row["earlier"] = returning.windows
             transaction.hand(put_participant, **row)
             rules.tell(
-                transaction, self._ids, now, actor, "chat.participant.added", thread_id=thread.id,
-                created_at=thread.created_at, added_at=now, added_by=actor.user_id, participant=one.shown(),
-                participant_id=one.user_id, version=message_id, recipients=recipients,
+                transaction,
+                self._ids,
+                now,
+                actor,
+                "chat.participant.added",
+                thread_id=thread.id,
+                created_at=thread.created_at,
+                added_at=now,
+                added_by=actor.user_id,
+                participant=one.shown(),
+                participant_id=one.user_id,
+                version=message_id,
+                recipients=recipients,
             )
 
     async def remove(self, actor: Actor, thread_id: str, user_id: str) -> None:
@@ -119,16 +144,33 @@ class Participants:
             leaving = thread.find(user_id)
             if leaving is None or leaving.removed_at is not None:
                 raise NotFoundError("The user is not a participant of the thread.", target=user_id)
-            now = self._clock.now()
             shown = Joining(user_id=user_id, display_name=leaving.display_name, metadata=leaving.metadata).shown()
             message_id = rules.system_message(
-                transaction, self._ids, now, thread_id, actor, kind="participantRemoved", members=[shown]
+                transaction,
+                self._ids,
+                self._clock.now(),
+                thread_id,
+                actor,
+                kind="participantRemoved",
+                members=[shown],
             )
+            # the message that tells of the removal is the last one they may read
+            now = from_milliseconds(message_id)
             transaction.hand(_leave, of_thread=thread_id, of_user=user_id, removed_at=now)
             rules.tell(
-                transaction, self._ids, now, actor, "chat.participant.removed", thread_id=thread_id,
-                created_at=thread.created_at, removed_at=now, removed_by=actor.user_id, participant=shown,
-                participant_id=user_id, version=message_id, recipients=thread.others(actor.user_id),
+                transaction,
+                self._ids,
+                now,
+                actor,
+                "chat.participant.removed",
+                thread_id=thread_id,
+                created_at=thread.created_at,
+                removed_at=now,
+                removed_by=actor.user_id,
+                participant=shown,
+                participant_id=user_id,
+                version=message_id,
+                recipients=thread.others(actor.user_id),
             )
 
         await self._database.write(unit)
@@ -169,6 +211,13 @@ def _at_home(actor: Actor, user_id: str) -> bool:
 def row_of(thread_id: str, one: Joining, *, joined_at: datetime, shared_from: datetime, place: int) -> dict[str, Any]:
     """Return the table's row of someone who joins."""
     return {
-        "thread_id": thread_id, "user_id": one.user_id, "display_name": one.display_name, "metadata": one.metadata,
-        "joined_at": joined_at, "shared_from": shared_from, "place": place, "removed_at": None,
+        "thread_id": thread_id,
+        "user_id": one.user_id,
+        "display_name": one.display_name,
+        "metadata": one.metadata,
+        "joined_at": joined_at,
+        "shared_from": shared_from,
+        "place": place,
+        "removed_at": None,
+        "earlier": [],
     }

@@ -58,10 +58,8 @@ class Receipts:
         def unit(transaction: Transaction) -> None:
             thread, member = rules.joined(transaction, actor, thread_id)
             _small(thread)
-            if (
-                transaction.one(_exists, of_thread=thread_id, of_id=message_id) is None
-                or not rules.sees(member, message_id)
-            ):
+            known = transaction.one(_exists, of_thread=thread_id, of_id=message_id)
+            if known is None or not member.sees(message_id):
                 raise NotFoundError("The chat message does not exist.", target=str(message_id))
             earlier = transaction.value(_of_user, of_thread=thread_id, of_user=actor.user_id)
             if earlier is not None and earlier >= message_id:
@@ -69,7 +67,11 @@ class Receipts:
             if earlier is not None:
                 transaction.hand(_drop, of_thread=thread_id, of_user=actor.user_id)
             transaction.hand(
-                _put, thread_id=thread_id, user_id=actor.user_id, message_id=message_id, read_at=self._clock.now()
+                _put,
+                thread_id=thread_id,
+                user_id=actor.user_id,
+                message_id=message_id,
+                read_at=self._clock.now(),
             )
 
         await self._database.write(unit)
@@ -96,9 +98,17 @@ class Receipts:
             now = self._clock.now()
             tick = self._ids.tick(now, thread_id)
             rules.tell(
-                transaction, self._ids, now, actor, "chat.typing.sent", thread_id=thread_id,
-                sender_id=actor.user_id, sender_display_name=sender_display_name,
-                composed_at=from_milliseconds(tick), version=tick, recipients=thread.others(actor.user_id),
+                transaction,
+                self._ids,
+                now,
+                actor,
+                "chat.typing.sent",
+                thread_id=thread_id,
+                sender_id=actor.user_id,
+                sender_display_name=sender_display_name,
+                composed_at=from_milliseconds(tick),
+                version=tick,
+                recipients=thread.others(actor.user_id),
             )
 
         await self._database.write(unit)

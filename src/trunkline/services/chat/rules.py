@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from trunkline.clock import from_milliseconds
+from trunkline.clock import from_milliseconds, milliseconds
 from trunkline.errors import ForbiddenError, InvalidError, NotFoundError, TooLargeError
 from trunkline.events import outbox
 from trunkline.events.event import Event
@@ -28,39 +28,77 @@ LONGEST_TOPIC = 250
 LONGEST_NAME = 256
 MOST_METADATA_BYTES = 4 * 1024
 NOT_ALLOWED = "User is not allowed to perform specified action."
+_FAR = 2**62
 
 _with_participants = (
     sa.select(
-        threads.c.resource, threads.c.topic, threads.c.metadata, threads.c.created_at, threads.c.created_by,
-        threads.c.deleted_at, threads.c.version, participants.c.user_id, participants.c.display_name,
-        participants.c.metadata.label("member_metadata"), participants.c.shared_from, participants.c.removed_at,
-        participants.c.place,
+        threads.c.resource,
+        threads.c.topic,
+        threads.c.metadata,
+        threads.c.created_at,
+        threads.c.created_by,
+        threads.c.deleted_at,
+        threads.c.version,
+        participants.c.user_id,
+        participants.c.display_name,
+        participants.c.metadata.label("member_metadata"),
+        participants.c.shared_from,
+        participants.c.removed_at,
+        participants.c.earlier,
     )
     .join_from(threads, participants, participants.c.thread_id == threads.c.id)
     .where(threads.c.id == sa.bindparam("of_thread"))
-    .order_by(participants.c.place, participants.c.user_id)
+    .order_by(participants.c.joined_at, participants.c.place)
 )
-_next_sequence = (
-    sa.select(sa.func.coalesce(sa.func.max(messages.c.sequence), 0) + 1)
+# the newest message has the highest number: one step into the primary key, however long the thread
+_last_sequence = (
+    sa.select(messages.c.sequence)
     .where(messages.c.thread_id == sa.bindparam("thread_id"))
+    .order_by(messages.c.id.desc())
+    .limit(1)
     .scalar_subquery()
 )
 put_message = sa.insert(messages).values(
-    thread_id=sa.bindparam("thread_id"), id=sa.bindparam("id"), sequence=_next_sequence,
-    kind=sa.bindparam("kind"), content=sa.bindparam("content"), sender_id=sa.bindparam("sender_id"),
-    sender_display_name=sa.bindparam("sender_display_name"), metadata=sa.bindparam("metadata", type_=sa.JSON),
-    members=sa.bindparam("members", type_=sa.JSON), version=sa.bindparam("version"), edited_at=None, deleted_at=None,
+    thread_id=sa.bindparam("thread_id"),
+    id=sa.bindparam("id"),
+    sequence=sa.func.coalesce(_last_sequence, 0) + 1,
+    kind=sa.bindparam("kind"),
+    content=sa.bindparam("content"),
+    sender_id=sa.bindparam("sender_id"),
+    sender_display_name=sa.bindparam("sender_display_name"),
+    metadata=sa.bindparam("metadata", type_=sa.JSON),
+    members=sa.bindparam("members", type_=sa.JSON),
+    version=sa.bindparam("version"),
+    edited_at=None,
+    deleted_at=None,
 )
 
 
 class Participant(msgspec.Struct, frozen=True, kw_only=True):
-    """One user of a thread, present or past."""
+    """One user of a thread, present or past; `earlier` is what former stays let them read."""
 
     user_id: str
     display_name: str = ""
     metadata: dict[str, str] = {}
-    shared_from: datetime | None = None
+    shared_from: datetime
     removed_at: datetime | None = None
+    earlier: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def windows(self) -> list[tuple[int, int]]:
+        """The history this participant may read: first and last message ids, newest first, never overlapping."""
+        last = _FAR if self.removed_at is None else milliseconds(self.removed_at)
+        found: list[tuple[int, int]] = []
+        for start, end in sorted([*self.earlier, (_ceiling(self.shared_from), last)]):
+            if found and start <= found[-1][1] + 1:
+                found[-1] = (found[-1][0], max(found[-1][1], end))
+            elif start <= end:
+                found.append((start, end))
+        return found[::-1]
+
+    def sees(self, message_id: int) -> bool:
+        """Tell whether a message lies in the history that the participant may read."""
+        return any(first <= message_id <= last for first, last in self.windows)
 
 
 class Thread(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,28 +127,40 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
         return [one.user_id for one in self.everyone if one.removed_at is None and one.user_id != user_id]
 
 
-def thread_of(reader: Reader | Transaction, actor: Actor, thread_id: str) -> Thread:
+def thread_of(reader: Reader | Transaction, actor: Actor, thread_id: str, *, also_deleted: bool = False) -> Thread:
     """Read a thread that is there; raises NotFoundError."""
     rows = reader.all(_with_participants, of_thread=thread_id)
-    if not rows or rows[0].resource != actor.resource.name or rows[0].deleted_at is not None:
+    gone = not rows or rows[0].resource != actor.resource.name
+    if gone or (rows[0].deleted_at is not None and not also_deleted):
         raise NotFoundError("The chat thread does not exist.", target=thread_id)
     first = rows[0]
     return Thread(
-        id=thread_id, topic=first.topic, metadata=first.metadata, created_at=first.created_at,
-        created_by=first.created_by, deleted_at=first.deleted_at, version=first.version,
+        id=thread_id,
+        topic=first.topic,
+        metadata=first.metadata,
+        created_at=first.created_at,
+        created_by=first.created_by,
+        deleted_at=first.deleted_at,
+        version=first.version,
         everyone=tuple(
             Participant(
-                user_id=row.user_id, display_name=row.display_name, metadata=row.member_metadata,
-                shared_from=row.shared_from, removed_at=row.removed_at,
+                user_id=row.user_id,
+                display_name=row.display_name,
+                metadata=row.member_metadata,
+                shared_from=row.shared_from,
+                removed_at=row.removed_at,
+                earlier=tuple((first, last) for first, last in row.earlier),
             )
             for row in rows
         ),
     )
 
 
-def joined(reader: Reader | Transaction, actor: Actor, thread_id: str) -> tuple[Thread, Participant]:
+def joined(
+    reader: Reader | Transaction, actor: Actor, thread_id: str, *, also_deleted: bool = False
+) -> tuple[Thread, Participant]:
     """Read a thread that the actor takes part in; raises NotFoundError, ForbiddenError."""
-    thread = thread_of(reader, actor, thread_id)
+    thread = thread_of(reader, actor, thread_id, also_deleted=also_deleted)
     member = thread.find(actor.user_id)
     if member is None or member.removed_at is not None:
         raise ForbiddenError(NOT_ALLOWED)
@@ -126,32 +176,37 @@ def known(reader: Reader | Transaction, actor: Actor, thread_id: str) -> tuple[T
     return thread, member
 
 
-def sees(member: Participant, message_id: int) -> bool:
-    """Tell whether a message lies in the history that a participant may see."""
-    sent_at = from_milliseconds(message_id)
-    if member.shared_from is not None and sent_at < member.shared_from:
-        return False
-    return member.removed_at is None or sent_at <= member.removed_at
-
-
 def system_message(
-    transaction: Transaction, ids: Ids, now: datetime, thread_id: str, actor: Actor, *, kind: str,
-    content: str = "", members: list[dict[str, Any]] | None = None,
+    transaction: Transaction,
+    ids: Ids,
+    now: datetime,
+    thread_id: str,
+    actor: Actor,
+    *,
+    kind: str,
+    content: str = "",
+    members: list[dict[str, Any]] | None = None,
 ) -> int:
     """Hand over a message that tells of the thread itself; returns its id."""
     message_id = ids.tick(now, thread_id)
     transaction.hand(
-        put_message, thread_id=thread_id, id=message_id, kind=kind, content=content, sender_id=actor.user_id,
-        sender_display_name="", metadata={}, members=members or [], version=message_id,
+        put_message,
+        thread_id=thread_id,
+        id=message_id,
+        kind=kind,
+        content=content,
+        sender_id=actor.user_id,
+        sender_display_name="",
+        metadata={},
+        members=members or [],
+        version=message_id,
     )
     return message_id
 
 
 def tell(transaction: Transaction, ids: Ids, now: datetime, actor: Actor, name: str, **facts: Any) -> None:
     """Tell of a happening within the transaction of its cause."""
-    event = Event(
-        id=ids.guid(), name=name, resource=actor.resource.name, at=now, cause=actor.cause, facts=facts
-    )
+    event = Event(id=ids.guid(), name=name, resource=actor.resource.name, at=now, cause=actor.cause, facts=facts)
     outbox.tell(transaction, event)
 
 
@@ -196,3 +251,9 @@ def merged(old: dict[str, str], patch: dict[str, str | None] | None) -> dict[str
         return {}
     kept = {**old, **patch}
     return checked_metadata({key: value for key, value in kept.items() if value is not None})
+
+
+def _ceiling(moment: datetime) -> int:
+    """Return the first whole millisecond at or after a moment."""
+    whole = milliseconds(moment)
+    return whole if from_milliseconds(whole) >= moment else whole + 1

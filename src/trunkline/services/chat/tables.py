@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from trunkline.state.transaction import Moment, metadata
 
 threads = sa.Table(
-    "chat_threads", metadata,
+    "chat_threads",
+    metadata,
     sa.Column("id", sa.String(80), primary_key=True),
     sa.Column("resource", sa.String(64), nullable=False),
     sa.Column("topic", sa.Text, nullable=False),
@@ -19,7 +20,8 @@ threads = sa.Table(
 )
 
 participants = sa.Table(
-    "chat_participants", metadata,
+    "chat_participants",
+    metadata,
     sa.Column("thread_id", sa.String(80), primary_key=True),
     sa.Column("user_id", sa.String(200), primary_key=True),
     sa.Column("display_name", sa.Text, nullable=False),
@@ -30,11 +32,14 @@ participants = sa.Table(
     # the number of the participant's joining, so that lists keep one order
     sa.Column("place", sa.BigInteger, nullable=False),
     sa.Column("removed_at", Moment),
+    # the first and last message ids that former stays in the thread let the participant read
+    sa.Column("earlier", sa.JSON, nullable=False),
     sa.Index("chat_participants_of_user", "user_id"),
 )
 
 messages = sa.Table(
-    "chat_messages", metadata,
+    "chat_messages",
+    metadata,
     sa.Column("thread_id", sa.String(80), primary_key=True),
     # milliseconds since 1970, unique and growing within a thread
     sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -51,7 +56,8 @@ messages = sa.Table(
 )
 
 receipts = sa.Table(
-    "chat_receipts", metadata,
+    "chat_receipts",
+    metadata,
     sa.Column("thread_id", sa.String(80), primary_key=True),
     sa.Column("user_id", sa.String(200), primary_key=True),
     sa.Column("message_id", sa.BigInteger, nullable=False),

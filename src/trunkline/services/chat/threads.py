@@ -26,21 +26,24 @@ _put = sa.insert(threads)
 _change = (
     sa.update(threads)
     .where(threads.c.id == sa.bindparam("of_thread"))
-    .values(topic=sa.bindparam("topic"), metadata=sa.bindparam("metadata", type_=sa.JSON), version=sa.bindparam("version"))
+    .values(
+        topic=sa.bindparam("topic"),
+        metadata=sa.bindparam("metadata", type_=sa.JSON),
+        version=sa.bindparam("version"),
+    )
 )
 _delete = (
     sa.update(threads)
     .where(threads.c.id == sa.bindparam("of_thread"))
     .values(deleted_at=sa.bindparam("deleted_at"), version=sa.bindparam("version"))
 )
-_last = (
-    sa.select(sa.func.max(messages.c.id)).where(messages.c.thread_id == threads.c.id).scalar_subquery()
-)
+_last = sa.select(sa.func.max(messages.c.id)).where(messages.c.thread_id == threads.c.id).scalar_subquery()
 _of_user = (
     sa.select(threads.c.id, threads.c.topic, threads.c.deleted_at, _last.label("last_id"))
     .join_from(participants, threads, threads.c.id == participants.c.thread_id)
     .where(
-        participants.c.user_id == sa.bindparam("of_user"), participants.c.removed_at.is_(None),
+        participants.c.user_id == sa.bindparam("of_user"),
+        participants.c.removed_at.is_(None),
         threads.c.resource == sa.bindparam("of_resource"),
     )
     .subquery()
@@ -58,6 +61,13 @@ _page = (
     .limit(sa.bindparam("most"))
 )
 _FAR = 2**62
+
+
+class _Made(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a creation that may be asked for again."""
+
+    thread_id: str
+    refused: list[Refused]
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +94,12 @@ class Threads:
         self._identities = identities
 
     async def create(
-        self, actor: Actor, topic: str, joining: Sequence[Joining], metadata: dict[str, str], request: str = ""
+        self,
+        actor: Actor,
+        topic: str,
+        joining: Sequence[Joining],
+        metadata: dict[str, str],
+        request: str = "",
     ) -> tuple[Thread, list[Refused]]:
         """Create a thread with the actor and those who may join; a repeated request gives the same thread."""
         rules.checked_topic(topic)
@@ -99,24 +114,38 @@ class Threads:
 
         def unit(transaction: Transaction) -> tuple[Thread, list[Refused]]:
             if request and (answer := repeatability.earlier(transaction, scope, request)):
-                return rules.thread_of(transaction, actor, msgspec.json.decode(answer, type=str)), refused
+                made = msgspec.json.decode(answer, type=_Made)
+                return rules.thread_of(transaction, actor, made.thread_id), made.refused
             thread = self._write(transaction, actor, thread_id, topic, metadata, members)
             if request:
-                repeatability.keep(transaction, scope, request, thread_id, self._clock.now())
+                made = _Made(thread_id=thread_id, refused=refused)
+                repeatability.keep(transaction, scope, request, made, self._clock.now())
             return thread, refused
 
         return await self._database.write(unit)
 
     def _write(
-        self, transaction: Transaction, actor: Actor, thread_id: str, topic: str, metadata: dict[str, str],
+        self,
+        transaction: Transaction,
+        actor: Actor,
+        thread_id: str,
+        topic: str,
+        metadata: dict[str, str],
         members: list[Joining],
     ) -> Thread:
         now = self._clock.now()
         created_tick = self._ids.tick(now, thread_id)
         now = from_milliseconds(created_tick)
         transaction.hand(
-            _put, id=thread_id, resource=actor.resource.name, topic=topic, metadata=metadata, created_at=now,
-            created_by=actor.user_id, deleted_at=None, version=created_tick,
+            _put,
+            id=thread_id,
+            resource=actor.resource.name,
+            topic=topic,
+            metadata=metadata,
+            created_at=now,
+            created_by=actor.user_id,
+            deleted_at=None,
+            version=created_tick,
         )
         everyone = []
         for place, one in enumerate(members):
@@ -125,18 +154,32 @@ class Threads:
             transaction.hand(put_participant, **row)
             everyone.append(one.participant(row["shared_from"]))
         shown = [one.shown() for one in members]
-        rules.system_message(
-            transaction, self._ids, now, thread_id, actor, kind="participantAdded", members=shown
-        )
+        rules.system_message(transaction, self._ids, now, thread_id, actor, kind="participantAdded", members=shown)
         rules.system_message(transaction, self._ids, now, thread_id, actor, kind="topicUpdated", content=topic)
         rules.tell(
-            transaction, self._ids, now, actor, "chat.thread.created", thread_id=thread_id, topic=topic,
-            metadata=metadata, created_at=now, created_by=actor.user_id, version=created_tick,
-            participants=shown, recipients=[one.user_id for one in members if one.user_id != actor.user_id],
+            transaction,
+            self._ids,
+            now,
+            actor,
+            "chat.thread.created",
+            thread_id=thread_id,
+            topic=topic,
+            metadata=metadata,
+            created_at=now,
+            created_by=actor.user_id,
+            version=created_tick,
+            participants=shown,
+            recipients=[one.user_id for one in members if one.user_id != actor.user_id],
         )
         return Thread(
-            id=thread_id, topic=topic, metadata=metadata, created_at=now, created_by=actor.user_id,
-            deleted_at=None, version=created_tick, everyone=tuple(everyone),
+            id=thread_id,
+            topic=topic,
+            metadata=metadata,
+            created_at=now,
+            created_by=actor.user_id,
+            deleted_at=None,
+            version=created_tick,
+            everyone=tuple(everyone),
         )
 
     async def get(self, actor: Actor, thread_id: str) -> Thread:
@@ -149,8 +192,12 @@ class Threads:
         """List the actor's threads by their last message, newest first, after a position in that order."""
         before, after_id = after or (_FAR, "")
         bound: dict[str, Any] = {
-            "of_user": actor.user_id, "of_resource": actor.resource.name, "most": most, "before": before,
-            "after_id": after_id, "since": milliseconds(since) if since else 0,
+            "of_user": actor.user_id,
+            "of_resource": actor.resource.name,
+            "most": most,
+            "before": before,
+            "after_id": after_id,
+            "since": milliseconds(since) if since else 0,
         }
 
         def read(reader: Reader) -> list[Summary]:
@@ -162,7 +209,11 @@ class Threads:
         return await self._database.read(read)
 
     async def update(
-        self, actor: Actor, thread_id: str, topic: str | None, metadata: dict[str, str | None] | msgspec.UnsetType | None
+        self,
+        actor: Actor,
+        thread_id: str,
+        topic: str | None,
+        metadata: dict[str, str | None] | msgspec.UnsetType | None,
     ) -> None:
         """Change the topic (None: keep) and merge metadata (UNSET: keep)."""
         if topic is not None:
@@ -170,34 +221,54 @@ class Threads:
 
         def unit(transaction: Transaction) -> None:
             thread, _ = rules.joined(transaction, actor, thread_id)
+            if topic is None and metadata is msgspec.UNSET:
+                return  # an empty patch changes nothing, and nobody is told
             now = self._clock.now()
             new_topic = thread.topic if topic is None else topic
             new_metadata = thread.metadata if metadata is msgspec.UNSET else rules.merged(thread.metadata, metadata)
             version = self._ids.tick(now, thread_id)
             transaction.hand(_change, of_thread=thread_id, topic=new_topic, metadata=new_metadata, version=version)
             if topic is not None:
-                rules.system_message(
-                    transaction, self._ids, now, thread_id, actor, kind="topicUpdated", content=topic
-                )
+                rules.system_message(transaction, self._ids, now, thread_id, actor, kind="topicUpdated", content=topic)
             rules.tell(
-                transaction, self._ids, now, actor, "chat.thread.updated", thread_id=thread_id, topic=new_topic,
-                metadata=new_metadata, created_at=thread.created_at, edited_at=now, edited_by=actor.user_id,
-                version=version, recipients=thread.others(actor.user_id),
+                transaction,
+                self._ids,
+                now,
+                actor,
+                "chat.thread.updated",
+                thread_id=thread_id,
+                topic=new_topic,
+                metadata=new_metadata,
+                created_at=thread.created_at,
+                edited_at=now,
+                edited_by=actor.user_id,
+                version=version,
+                recipients=thread.others(actor.user_id),
             )
 
         await self._database.write(unit)
 
     async def delete(self, actor: Actor, thread_id: str) -> None:
-        """Delete a thread for everyone."""
+        """Delete a thread for everyone. Deleting twice is fine."""
 
         def unit(transaction: Transaction) -> None:
-            thread, _ = rules.joined(transaction, actor, thread_id)
+            thread, _ = rules.joined(transaction, actor, thread_id, also_deleted=True)
+            if thread.deleted_at is not None:
+                return
             now = self._clock.now()
             version = self._ids.tick(now, thread_id)
             transaction.hand(_delete, of_thread=thread_id, deleted_at=now, version=version)
             rules.tell(
-                transaction, self._ids, now, actor, "chat.thread.deleted", thread_id=thread_id,
-                created_at=thread.created_at, deleted_at=now, deleted_by=actor.user_id, version=version,
+                transaction,
+                self._ids,
+                now,
+                actor,
+                "chat.thread.deleted",
+                thread_id=thread_id,
+                created_at=thread.created_at,
+                deleted_at=now,
+                deleted_by=actor.user_id,
+                version=version,
                 recipients=thread.others(actor.user_id),
             )
 

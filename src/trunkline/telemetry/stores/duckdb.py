@@ -6,6 +6,7 @@ import threading
 import time
 import typing
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,87 +29,199 @@ _TYPES: dict[Any, tuple[str, pa.DataType]] = {
 }
 
 
+# the engine has no business outside its own file: no foreign files, no extensions fetched from anywhere
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "wal_autocheckpoint": "1GB",
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+# trouble of the disk or of the engine, rather than of a statement
+_TROUBLE = (
+    duckdb.IOException,
+    duckdb.OutOfMemoryException,
+    duckdb.TransactionException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.ConnectionException,
+)
+_PATIENCE_S = 10.0
+
+
 class DuckDBStore:
-    """A DuckDB file that holds one table for each kind of fact."""
+    """A DuckDB file that holds one table for each kind of fact.
+
+    A checkpoint that meets a full disk leaves the engine unusable until its file is opened anew; the writer does
+    that when it comes by next.
+    """
 
     def __init__(self, file: Path) -> None:
-        try:
-            self._connection = duckdb.connect(str(file), config={"wal_autocheckpoint": "1GB"})
-        except duckdb.Error as error:
-            raise ConfigurationError(f"The fact store {file} cannot be opened: {_first_line(error)}.") from error
-        self._local = threading.local()
-        self._writing = threading.Lock()
+        self._file = file
         self._schemas = {kind.table: _schema(kind) for kind in KINDS}
+        self._writing = threading.Lock()
+        self._changed = threading.Condition()
+        self._asking = 0
+        self._is_open = False
+        try:
+            self._open()
+        except duckdb.Error as error:
+            self._close_all()
+            raise ConfigurationError(
+                f"The fact store {file} cannot be opened: {_first_line(error)}. Make it writable and free some "
+                "space, or choose another data folder with --data."
+            ) from error
+
+    def _open(self) -> None:
+        self._local = threading.local()
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
+        self._root = duckdb.connect(str(self._file), config=_CONFIG)
+        self._cursors.append(self._root)
+        self._writer = self._cursor()
         self._checkpointed = time.monotonic()
         self._prepare()
+        self._is_open = True
 
     def _prepare(self) -> None:
         """Create what is missing: tables, and columns that a newer version added."""
+        known = "SELECT table_name || '.' || column_name FROM duckdb_columns()"
+        there = {row[0] for row in self._writer.execute(known).fetchall()}
+        changes = []
         for kind in KINDS:
-            types = typing.get_type_hints(kind)
-            columns = [f"{name} {_TYPES[types[name]][0]}" for name in kind.__struct_fields__]
-            self._connection.execute(f"CREATE TABLE IF NOT EXISTS {kind.table} ({', '.join(columns)})")
-            for column in columns:
-                self._connection.execute(f"ALTER TABLE {kind.table} ADD COLUMN IF NOT EXISTS {column}")
-        self._connection.execute("CREATE TABLE IF NOT EXISTS loaded (process VARCHAR, number BIGINT)")
-        self._connection.execute("CHECKPOINT")
+            columns = _columns(kind)
+            if not any(f"{kind.table}.{name}" in there for name in columns):
+                written = ", ".join(f"{name} {column}" for name, column in columns.items())
+                changes.append(f"CREATE TABLE {kind.table} ({written})")
+                continue
+            changes += [
+                f"ALTER TABLE {kind.table} ADD COLUMN {name} {column}"
+                for name, column in columns.items()
+                if f"{kind.table}.{name}" not in there
+            ]
+        if "loaded.process" not in there:
+            changes.append("CREATE TABLE loaded (process VARCHAR, number BIGINT)")
+        for change in changes:
+            self._writer.execute(change)
+        if changes:
+            self._writer.execute("CHECKPOINT")
 
     def loaded(self, process: str) -> int:
-        """Return the highest inbox number of that process whose facts are here."""
-        row = self._cursor().execute("SELECT max(number) FROM loaded WHERE process = ?", [process]).fetchone()
-        return int(row[0]) if row and row[0] is not None else 0
+        """Return the highest inbox number of that process whose facts are here; raises UnavailableError."""
+        rows = self.answer(Plan("SELECT max(number) FROM loaded WHERE process = ?", (process,)))
+        return int(rows[0][0] or 0)
 
     def append(self, facts: Mapping[str, Sequence[Fact]], process: str, number: int) -> None:
         """Add facts by table and note the inbox number, in one transaction.
 
-        Raises UnavailableError when the store cannot write; nothing is added then.
+        Raises UnavailableError when the store cannot write; whether it did shows in `loaded`.
         """
         with self._writing:
-            connection = self._connection
+            self._mend()
+            writer = self._writer
             try:
-                connection.execute("BEGIN")
+                writer.execute("BEGIN")
                 for table, rows in facts.items():
-                    connection.register("incoming", _arrow(rows, self._schemas[table]))
-                    connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608 - a name
-                    connection.unregister("incoming")
-                connection.execute("DELETE FROM loaded WHERE process = ?", [process])
-                connection.execute("INSERT INTO loaded VALUES (?, ?)", [process, number])
-                connection.execute("COMMIT")
-            except duckdb.Error as error:
+                    writer.register("incoming", _arrow(rows, self._schemas[table]))
+                    writer.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608 - a name
+                    writer.unregister("incoming")
+                writer.execute("DELETE FROM loaded WHERE process = ?", [process])
+                writer.execute("INSERT INTO loaded VALUES (?, ?)", [process, number])
+                writer.execute("COMMIT")
+            except Exception as error:
                 self._roll_back()
-                raise UnavailableError("The fact store cannot write now.") from error
+                if isinstance(error, _TROUBLE):
+                    raise self._trouble(error, "write") from error
+                raise
 
     def _roll_back(self) -> None:
-        try:
-            self._connection.execute("ROLLBACK")
-        except duckdb.Error:
-            return  # no transaction was open
+        with suppress(duckdb.Error):  # a commit that failed has ended the transaction itself
+            self._writer.execute("ROLLBACK")
 
     def answer(self, plan: Plan) -> list[tuple[Any, ...]]:
-        """Run a planned question and return its rows."""
-        return self._cursor().execute(plan.sql, list(plan.bound)).fetchall()
+        """Run a planned question and return its rows; raises UnavailableError."""
+        with self._changed:
+            if not self._is_open:
+                raise UnavailableError("The fact store cannot be read now.")
+            self._asking += 1
+        try:
+            return self._cursor().execute(plan.sql, list(plan.bound)).fetchall()
+        except _TROUBLE as error:
+            raise self._trouble(error, "be read") from error
+        finally:
+            with self._changed:
+                self._asking -= 1
+                self._changed.notify_all()
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
         if cursor is None:
-            cursor = self._local.cursor = self._connection.cursor()
+            with self._changed:
+                cursor = self._local.cursor = self._root.cursor()
+                self._cursors.append(cursor)
         return cursor
 
+    def _trouble(self, error: duckdb.Error, what: str) -> UnavailableError:
+        if isinstance(error, duckdb.FatalException):
+            self._is_open = False
+        return UnavailableError(f"The fact store cannot {what} now: {_first_line(error)}.")
+
+    def _mend(self) -> None:
+        """Open the file anew if the engine gave up on it; raises UnavailableError."""
+        if self._is_open:
+            return
+        self._close_all()
+        try:
+            self._open()
+        except duckdb.Error as error:
+            self._close_all()
+            raise UnavailableError(f"The fact store cannot be opened now: {_first_line(error)}.") from error
+
     def tidy(self) -> None:
-        """Checkpoint from time to time, so that the log stays short."""
-        if time.monotonic() - self._checkpointed >= _CHECKPOINT_S:
+        """Checkpoint from time to time, so that the log stays short; raises UnavailableError."""
+        if not self._is_open or time.monotonic() - self._checkpointed >= _CHECKPOINT_S:
             self.checkpoint()
 
     def checkpoint(self) -> None:
-        """Write the log into the file."""
+        """Write the log into the file; raises UnavailableError."""
         with self._writing:
-            self._connection.execute("CHECKPOINT")
+            self._mend()
+            try:
+                self._writer.execute("CHECKPOINT")
+            except _TROUBLE as error:
+                raise self._trouble(error, "write") from error
             self._checkpointed = time.monotonic()
 
     def close(self) -> None:
         """Close the store."""
         with self._writing:
-            self._connection.close()
+            self._close_all()
+
+    def _close_all(self) -> None:
+        """Close the file and every cursor on it; those who ask are waited for."""
+        with self._changed:
+            self._is_open = False
+            self._changed.wait_for(lambda: self._asking == 0, _PATIENCE_S)
+            for cursor in reversed(self._cursors):
+                cursor.close()
+            self._cursors.clear()
+
+
+def _columns(kind: type[Fact]) -> dict[str, str]:
+    """Return the columns of a kind; rows from before a column was added hold the field's default."""
+    types = typing.get_type_hints(kind)
+    names = kind.__struct_fields__
+    defaults = dict(zip(reversed(names), reversed(kind.__struct_defaults__), strict=False))
+    columns = {}
+    for name in names:
+        column = _TYPES[types[name]][0]
+        default = defaults.get(name)
+        if isinstance(default, bool | int | float):
+            column += f" DEFAULT {default}"
+        elif types[name] is str:
+            column += " DEFAULT ''"
+        elif name in defaults:
+            column += " DEFAULT MAP {}"
+        columns[name] = column
+    return columns
 
 
 def _schema(kind: type[Fact]) -> pa.Schema:

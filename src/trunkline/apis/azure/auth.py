@@ -1,0 +1,151 @@
+"""Who calls the control plane: a bearer of ours, of a configured issuer, or in development mode any bearer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jwt
+
+from trunkline.api.exchange import Exchange
+from trunkline.catalogue.azure.ids import name_of
+from trunkline.clock import Clock
+from trunkline.config import Settings
+from trunkline.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from trunkline.services.access import ROLES, Keyring, Principal, bearer_of
+from trunkline.services.issuers import Issuers
+from trunkline.services.resources import Resource, Resources
+
+# asked with POST, yet nothing changes and no secret is shown
+_READING_POSTS = {"Metrics_Batch", "Metrics_ListAtSubscriptionScopePost"}
+
+
+class Callers:
+    """Tells who calls, what they may do, and which resource a scope means."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, resources: Resources, keyring: Keyring, issuers: Issuers
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._resources = resources
+        self._keyring = keyring
+        self._issuers = issuers
+
+    async def identify(self, exchange: Exchange) -> None:
+        """Set the exchange's principal, caller and resource.
+
+        Raises UnauthenticatedError, ForbiddenError, NotFoundError (the scope is no resource of this server).
+        """
+        operation = exchange.operation
+        if operation is not None and operation.auth == "open":
+            return
+        bearer = bearer_of(exchange.headers.get("authorization", ""))
+        if not bearer:
+            raise UnauthenticatedError(
+                "Authentication failed. The 'Authorization' header is missing or is not a bearer; "
+                "`trunkline token` mints one.",
+                code="AuthenticationFailed",
+            )
+        principal = await self._principal(bearer)
+        exchange.principal, exchange.caller = principal, principal.name
+        if "scope" in exchange.params:
+            exchange.resource = self.resource_of(exchange, exchange.params["scope"])
+        writes = exchange.method not in {"GET", "HEAD"} and (operation is None or operation.name not in _READING_POSTS)
+        if writes and not principal.may_write:
+            raise _forbidden(exchange, exchange.params.get("scope", exchange.raw_path))
+
+    def resource_of(self, exchange: Exchange, scope: str) -> Resource:
+        """Return the resource that a scope means, in any case.
+
+        Raises ForbiddenError when the caller's bearer is for another one, NotFoundError when there is none.
+        """
+        name = name_of(scope)
+        if exchange.principal.resource and exchange.principal.resource != (name or "").lower():
+            raise _forbidden(exchange, scope)
+        resource = self._resources.find(name) if name else None
+        parts = scope.strip("/").split("/")
+        if resource is None or [parts[1].lower(), parts[3].lower()] != [
+            resource.subscription_id.lower(),
+            resource.resource_group.lower(),
+        ]:
+            raise _not_found(scope, name)
+        return resource
+
+    def sees(self, exchange: Exchange, name: str) -> bool:
+        """Tell whether the caller may see a resource of that name, under the path's subscription if it names one."""
+        resource = self._resources.find(name)
+        if resource is None or exchange.principal.resource not in {"", name}:
+            return False
+        return exchange.params.get("subscription_id", resource.subscription_id).lower() == (
+            resource.subscription_id.lower()
+        )
+
+    def challenge(self, exchange: Exchange) -> str:
+        """Return what a 401 says in WWW-Authenticate: where bearers come from, as far as that is known."""
+        tenant = self._resources.get(self._resources.default).tenant_id
+        issuers = self._settings.issuers
+        uri = issuers[0] if issuers else f"{exchange.base_url}/{tenant}"
+        return (
+            f'Bearer authorization_uri="{uri}", error="invalid_token", '
+            'error_description="The bearer is missing or not valid."'
+        )
+
+    async def _principal(self, bearer: str) -> Principal:
+        """Return who a bearer speaks for; raises UnauthenticatedError."""
+        if self._is_ours(bearer):
+            return self._keyring.principal(bearer)
+        if self._issuers.configured:
+            claims = await self._issuers.verify(bearer)
+            return Principal(name=str(claims.get("oid") or claims.get("sub") or "entra"), role=_role(claims))
+        if self._settings.development:
+            self._check_end(bearer)
+            return Principal(name="development bearer", role="owner")
+        raise UnauthenticatedError(
+            "Entra bearers are refused until an issuer is configured (setting issuers); "
+            "`trunkline token` mints one that is accepted."
+        )
+
+    def _is_ours(self, bearer: str) -> bool:
+        try:
+            return self._keyring.owns(str(jwt.get_unverified_header(bearer).get("kid", "")))
+        except jwt.PyJWTError:
+            return False
+
+    def _check_end(self, bearer: str) -> None:
+        """Refuse a bearer that says itself that it has ended; its signature nobody here can check."""
+        try:
+            ends = jwt.decode(bearer, options={"verify_signature": False}).get("exp")
+        except jwt.PyJWTError:
+            return  # not a JSON web token at all: an opaque stand-in, as development uses them
+        if isinstance(ends, int | float) and self._clock.now().timestamp() >= ends:
+            raise UnauthenticatedError("The access token expiry UTC time has passed.")
+
+
+def _role(claims: dict[str, Any]) -> str:
+    """Return the role of an issuer's bearer: owner, unless its `roles` claim says otherwise."""
+    if "roles" not in claims:
+        return "owner"
+    given = claims["roles"] if isinstance(claims["roles"], list) else [claims["roles"]]
+    named = {str(role).strip().lower() for role in given}
+    return next((role for role in reversed(ROLES) if role in named), "reader")
+
+
+def _forbidden(exchange: Exchange, scope: str) -> ForbiddenError:
+    action = exchange.operation.name if exchange.operation else exchange.method
+    return ForbiddenError(
+        f"The client '{exchange.caller}' does not have authorization to perform action '{action}' over scope "
+        f"'{scope}' or the scope is invalid. Changes need the role contributor or owner."
+    )
+
+
+def _not_found(scope: str, name: str | None) -> NotFoundError:
+    if name is None:
+        return NotFoundError(
+            f"The Resource '{scope}' was not found. Scopes here are communication resources: "
+            "/subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.Communication/communicationServices/{name}."
+        )
+    parts = scope.strip("/").split("/")
+    return NotFoundError(
+        f"The Resource 'Microsoft.Communication/communicationServices/{name}' under resource group '{parts[3]}' of "
+        f"subscription '{parts[1]}' was not found."
+    )

@@ -1,0 +1,1 @@
+"""Trunkline's own API: the catalogue, accounts, bearers, questions, subscriptions, and the server's own state."""

@@ -1,0 +1,79 @@
+"""Who calls Trunkline's own API: an API key, or a bearer that this server minted."""
+
+from __future__ import annotations
+
+from trunkline.api.exchange import Exchange
+from trunkline.errors import ForbiddenError, UnauthenticatedError
+from trunkline.services.access import Keyring, Principal, bearer_of, same
+from trunkline.services.resources import Resource, Resources
+
+# asked with POST, yet nothing changes
+_READING_POSTS = {"Ask"}
+
+
+class Callers:
+    """Tells who calls, and what they may do.
+
+    The default resource's API key may do everything; another resource's key, or a bearer minted for one resource,
+    has to do with that resource only. A reader's bearer reads.
+    """
+
+    def __init__(self, resources: Resources, keyring: Keyring) -> None:
+        self._resources = resources
+        self._keyring = keyring
+
+    async def identify(self, exchange: Exchange) -> None:
+        """Set the exchange's principal, caller and resource. Raises UnauthenticatedError, ForbiddenError."""
+        operation = exchange.operation
+        if operation is not None and operation.auth == "open":
+            return
+        key = exchange.headers.get("x-api-key", "") or bearer_of(exchange.headers.get("authorization", ""))
+        if not key:
+            raise UnauthenticatedError(
+                "The request carries no API key: `trunkline connection` prints it; send it as "
+                "'Authorization: Bearer ...' or 'X-API-Key: ...'."
+            )
+        principal = self._by_key(key) or self._keyring.principal(key)
+        exchange.principal, exchange.caller = principal, principal.name
+        exchange.resource = self._scope(exchange, principal)
+        writes = exchange.method not in {"GET", "HEAD"} and (operation is None or operation.name not in _READING_POSTS)
+        if writes:
+            check_may_write(exchange)
+
+    def resource_of(self, exchange: Exchange, name: str) -> Resource:
+        """Return a resource that the caller may have to do with, "" being the caller's own.
+
+        Raises ForbiddenError, NotFoundError.
+        """
+        principal: Principal = exchange.principal
+        name = name.lower() or (exchange.resource.name if exchange.resource else self._resources.default)
+        if principal.resource not in {"", name}:
+            raise ForbiddenError(f"This key is for the resource {principal.resource!r} only.")
+        return self._resources.get(name)
+
+    def _by_key(self, key: str) -> Principal | None:
+        found: Resource | None = None
+        for resource in self._resources.all():
+            if same(resource.api_key, key):  # every key is compared, so the time tells nothing
+                found = resource
+        if found is None:
+            return None
+        confined = "" if found.name == self._resources.default else found.name
+        return Principal(name="api key", role="owner", resource=confined)
+
+    def _scope(self, exchange: Exchange, principal: Principal) -> Resource:
+        if exchange.named is not None and principal.resource not in {"", exchange.named.name}:
+            raise ForbiddenError(f"This key is for the resource {principal.resource!r} only.")
+        return exchange.named or self._resources.get(principal.resource or self._resources.default)
+
+
+def check_may_write(exchange: Exchange) -> None:
+    """Refuse readers what changes things or reveals secrets; raises ForbiddenError."""
+    if not exchange.principal.may_write:
+        raise ForbiddenError("A reader may not do this; it needs a bearer for contributor or owner, or an API key.")
+
+
+def check_unconfined(exchange: Exchange) -> None:
+    """Refuse who is confined to one resource; raises ForbiddenError."""
+    if exchange.principal.resource:
+        raise ForbiddenError("This needs the API key of the default resource.")

@@ -1,0 +1,148 @@
+"""The server's own state as a Prometheus page: counts and gauges, nothing secret."""
+
+from __future__ import annotations
+
+import os
+import resource as process
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import sqlalchemy as sa
+from starlette.responses import Response
+
+from trunkline.api.door import Handler
+from trunkline.api.exchange import Exchange
+from trunkline.clock import monotonic
+from trunkline.delivery import queue
+from trunkline.delivery.courier import Courier
+from trunkline.events.dispatcher import Dispatcher
+from trunkline.events.outbox import outbox
+from trunkline.state.database import Database
+from trunkline.state.transaction import Reader
+from trunkline.telemetry.inbox import Inbox
+from trunkline.telemetry.loader import Loader
+from trunkline.telemetry.recorder import Recorder
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_untold = sa.select(sa.func.count()).select_from(outbox).where(outbox.c.told_at.is_(None))
+Sample = tuple[str, str, str, dict[str, str], float]
+"""A name without its prefix, gauge or counter, what it says, labels, the value."""
+
+
+class StateHandlers:
+    """Reads the parts' counters; `in_flight`, `errors` and `mismatches` come from the application."""
+
+    def __init__(
+        self,
+        *,
+        version: str,
+        database: Database,
+        inbox: Inbox,
+        loader: Loader,
+        recorder: Recorder,
+        dispatcher: Dispatcher,
+        courier: Courier,
+        in_flight: Callable[[], int],
+        errors: Callable[[], int],
+        mismatches: Callable[[], int],
+    ) -> None:
+        self._version = version
+        self._database = database
+        self._inbox = inbox
+        self._loader = loader
+        self._recorder = recorder
+        self._dispatcher = dispatcher
+        self._courier = courier
+        self._in_flight = in_flight
+        self._errors = errors
+        self._mismatches = mismatches
+        self._opened = monotonic()
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return the handler of each operation."""
+        return {"GetState": self.get}
+
+    async def get(self, _exchange: Exchange) -> Response:
+        """Render the page."""
+        untold, parcels = await self._database.read(_kept)
+        samples = [*self._process(), *self._state(), *self._telling(untold, parcels)]
+        return Response(render(samples), media_type=MEDIA_TYPE)
+
+    def _process(self) -> Iterator[Sample]:
+        times = os.times()
+        yield "build_info", "gauge", "The version that runs.", {"version": self._version}, 1
+        yield "uptime_seconds", "gauge", "Seconds since the start.", {}, monotonic() - self._opened
+        yield "resident_memory_bytes", "gauge", "Memory of the process.", {}, resident_bytes()
+        yield "cpu_seconds_total", "counter", "Processor time of the process.", {}, times.user + times.system
+        yield "requests_in_flight", "gauge", "Requests that are being answered.", {}, self._in_flight()
+        yield "request_errors_total", "counter", "Requests that met a mistake of the server.", {}, self._errors()
+        yield (
+            "signature_mismatches_total",
+            "counter",
+            "Wrong access-key signatures that were accepted in lenient mode.",
+            {},
+            self._mismatches(),
+        )
+
+    def _state(self) -> Iterator[Sample]:
+        database, loader = self._database, self._loader
+        lag = max(0, self._inbox.durable - loader.loaded)
+        yield "writer_waiting", "gauge", "Writes that wait for the writer.", {}, database.waiting
+        yield "writer_groups_total", "counter", "Groups that were committed.", {}, database.groups
+        yield "writer_units_total", "counter", "Writes that left in groups.", {}, database.units
+        yield "writer_replays_total", "counter", "Groups that were done again, one by one.", {}, database.replays
+        yield "inbox_pending", "gauge", "Facts that are not durable yet.", {}, self._inbox.pending
+        yield "loader_lag_rows", "gauge", "Rows of the inbox that cannot be asked for yet.", {}, lag
+        yield "loader_failures_total", "counter", "Times the fact store could not write.", {}, loader.failures
+        yield "facts_refused_total", "counter", "Facts lost because too many waited.", {}, self._recorder.refused
+
+    def _telling(self, untold: int, parcels: dict[str, int]) -> Iterator[Sample]:
+        dispatcher, courier = self._dispatcher, self._courier
+        yield "events_untold", "gauge", "Events that nobody was told of yet.", {}, untold
+        yield "events_told_total", "counter", "Events that were dealt with since the start.", {}, dispatcher.told
+        for state, many in parcels.items():
+            yield "parcels", "gauge", "Deliveries that are kept, by state.", {"state": state}, many
+        for outcome, many in (
+            ("delivered", courier.delivered),
+            ("failed", courier.failed),
+            ("given up", courier.buried),
+        ):
+            brief = "What came of deliveries since the start: an attempt may fail and a later one succeed."
+            yield "delivery_outcomes_total", "counter", brief, {"outcome": outcome}, many
+
+
+def _kept(reader: Reader) -> tuple[int, dict[str, int]]:
+    return reader.value(_untold) or 0, queue.counts(reader)
+
+
+def render(samples: list[Sample]) -> str:
+    """Return the page; samples of one name stand together."""
+    lines: list[str] = []
+    last = ""
+    for short, kind, brief, labels, value in samples:
+        name = f"trunkline_{short}"
+        if name != last:
+            lines += [f"# HELP {name} {brief}", f"# TYPE {name} {kind}"]
+            last = name
+        shown = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+        lines.append(f"{name}{{{shown}}} {_number(value)}" if shown else f"{name} {_number(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:.3f}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def resident_bytes() -> int:
+    """Return the memory of this process; where only its peak is known, that."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        peak = process.getrusage(process.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024

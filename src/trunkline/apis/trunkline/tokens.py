@@ -1,0 +1,54 @@
+"""Bearers for management roles, for curl and dashboards."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+from starlette.responses import Response
+
+from trunkline.api.door import Handler, json_response
+from trunkline.api.exchange import Exchange
+from trunkline.apis.trunkline.auth import Callers
+from trunkline.clock import rfc3339
+from trunkline.errors import ForbiddenError, InvalidError
+from trunkline.services.access import ROLES, Keyring
+
+HOURS = 12.0
+
+
+class TokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The body: a role, how many hours the bearer lives, and the account it is for ("" is any)."""
+
+    role: str
+    hours: float = HOURS
+    account: str = ""
+
+
+class TokenHandlers:
+    """The operation that mints bearers."""
+
+    def __init__(self, keyring: Keyring, callers: Callers) -> None:
+        self._keyring = keyring
+        self._callers = callers
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return the handler of each operation."""
+        return {"MintToken": self.mint}
+
+    async def mint(self, exchange: Exchange) -> Response:
+        """Mint a bearer; nobody mints one that may do more than he."""
+        body = exchange.json(TokenRequest)
+        principal = exchange.principal
+        if body.role in ROLES and ROLES.index(body.role) > ROLES.index(principal.role):
+            raise ForbiddenError(f"A {principal.role} mints no bearer for {body.role}.", target="role")
+        account = body.account or principal.resource
+        if account:
+            account = self._callers.resource_of(exchange, account).name
+        try:
+            life = timedelta(hours=body.hours)
+        except (OverflowError, ValueError) as error:
+            raise InvalidError("hours is no length of time.", target="hours") from error
+        token, ends_at = self._keyring.mint(body.role, resource=account, life=life)
+        answer = {"token": token, "role": body.role, "account": account, "expires_at": rfc3339(ends_at)}
+        return json_response(answer, 201)

@@ -1,0 +1,85 @@
+"""The catalogue's tables as plain data, and a search through them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trunkline.catalogue.rows import Catalogue, Operation, Service
+
+Row = dict[str, Any]
+
+
+def tables(catalogue: Catalogue, wanted: str = "") -> dict[str, list[Row]]:
+    """Return services (with their operations), other metrics, measures, happenings and event types.
+
+    With words in `wanted`, only rows in which each word stands, in any case; a word that is a service's name
+    or title, or its metric, stands in each of its operations.
+    """
+    words = wanted.lower().split()
+    services = [_service(service, words) for vendor in _vendors(catalogue) for service in catalogue.of_vendor(vendor)]
+    return {
+        "services": [service for service in services if service["operations"]],
+        "other_metrics": [
+            {"name": name, "display": row.display, "brief": row.brief, "dimensions": row.dimensions}
+            for name, row in catalogue.other_metrics.items()
+            if _holds(words, name, row.display, row.brief, *row.dimensions)
+        ],
+        "measures": [
+            {"name": name, "unit": row.unit, "brief": row.brief}
+            for name, row in catalogue.measures.items()
+            if _holds(words, name, row.unit, row.brief)
+        ],
+        "happenings": [
+            {"name": name, "brief": row.brief, "carries": row.carries}
+            for name, row in catalogue.happenings.items()
+            if _holds(words, name, row.brief)
+        ],
+        "event_types": [
+            {"name": name, "on": row.on, "subject": row.subject, "preview_of": row.preview_of, "brief": row.brief}
+            for name, row in catalogue.event_types.items()
+            if _holds(words, name, row.on, row.subject, row.brief)
+        ],
+    }
+
+
+def _vendors(catalogue: Catalogue) -> list[str]:
+    return list(dict.fromkeys(service.vendor for service in catalogue.services.values()))
+
+
+def _service(service: Service, words: list[str]) -> Row:
+    metric = service.metric
+    names = (service.name, service.title, service.vendor, metric.name if metric else "")
+    return {
+        "name": service.name,
+        "title": service.title,
+        "vendor": service.vendor,
+        "metric": {"name": metric.name, "display": metric.display, "dimensions": list(metric.dimensions)}
+        if metric
+        else None,
+        "operations": [
+            _operation(service, row)
+            for row in service.operations.values()
+            if _holds(words, *names, row.name, row.route, row.brief, *row.emits, row.counted_on)
+        ],
+    }
+
+
+def _operation(service: Service, row: Operation) -> Row:
+    """One operation; `served` is yes, 501 (known, not served yet), or counted (it has no route of its own)."""
+    is_there = service.built and row.name not in service.unserved
+    counted = row.counted_on
+    if row.counted_as:
+        counted = f"{row.counted_as.get('operation', '')}, when {row.counted_as.get('when', '')}"
+    return {
+        "name": row.name,
+        "route": row.route,
+        "counted_on": counted,
+        "served": ("yes" if is_there else "501") if row.route else ("counted" if service.built else "not yet"),
+        "emits": row.emits,
+        "brief": row.brief,
+    }
+
+
+def _holds(words: list[str], *texts: str) -> bool:
+    text = "\n".join(texts).lower()
+    return all(word in text for word in words)

@@ -1,0 +1,35 @@
+"""`trunkline connection`: what a client needs to use the running server."""
+
+from __future__ import annotations
+
+import msgspec
+import typer
+
+from trunkline.cli import options, printout, remote
+from trunkline.demo import NAME
+
+
+def connection(
+    *,
+    data: options.Data = None,
+    url: options.Url = "",
+    api_key: options.ApiKey = "",
+    account: options.Account = "",
+    as_json: options.Json = False,
+) -> None:
+    """Print what a client needs: addresses, connection string, CA file, variables; with --json for programs."""
+    found = remote.connected(data, url, api_key, account)
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        return
+    lines = [*printout.places(found), *printout.credentials(found), "", *printout.variables(found)]
+    if account == NAME:
+        lines += ["", printout.metric_line(found, _bearer(data, url, api_key, account))]
+    typer.echo("\n".join(lines))
+
+
+def _bearer(data: options.Data, url: str, api_key: str, account: str) -> str:
+    if not url:
+        return printout.token_command(remote.folder_of(data), account)
+    body = {"role": "reader", "account": account}
+    return str(remote.found(data, url, api_key).call("POST", remote.at("tokens"), body)["token"])

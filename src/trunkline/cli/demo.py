@@ -1,0 +1,55 @@
+"""`trunkline demo`: believable traffic against a running server."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+import typer
+
+from trunkline.cli import options, remote
+from trunkline.clock import RealClock
+from trunkline.connection import Connection
+from trunkline.demo import NAME
+
+
+def demo(
+    *,
+    data: options.Data = None,
+    url: options.Url = "",
+    api_key: options.ApiKey = "",
+    requests: Annotated[int, typer.Option(help="End after so many; 0 goes on until Ctrl-C.")] = 0,
+    seed: Annotated[str, typer.Option(help="The same seed makes the same requests.")] = "",
+) -> None:
+    """Send support chats, and the requests of a client that somebody configured wrongly, in an account of their own."""
+    server = remote.found(data, url, api_key)
+    account = msgspec.convert(server.call("PUT", remote.at("accounts", NAME)), Connection)
+    typer.echo(f"Sending to {server.url} as the account {NAME!r}; Ctrl-C stops it.", err=True)
+    try:
+        asyncio.run(_drive(server.url, account.access_keys[0], requests, seed or NAME))
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+
+
+async def _drive(url: str, key: str, requests: int, seed: str) -> None:
+    """Send a burst and go on; tells at the end how many answers of which status came."""
+    from trunkline.demo.client import Client  # noqa: PLC0415 - only this command loads the HTTP client
+    from trunkline.demo.traffic import HOST, Traffic  # noqa: PLC0415 - see above
+
+    near = urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
+    clock = RealClock()
+    async with Client(url, HOST if near else "", key, clock) as client:
+        traffic = Traffic(client, clock, random.Random(seed))
+        try:
+            if requests:
+                while client.statuses.total() < requests:
+                    await traffic.step()
+            else:
+                await traffic.burst()
+                await traffic.run()
+        finally:
+            told = ", ".join(f"{count} times {status}" for status, count in sorted(client.statuses.items()))
+            typer.echo(f"Answers: {told or 'none'}.", err=True)

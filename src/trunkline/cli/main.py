@@ -1,0 +1,60 @@
+"""The command `trunkline`: every family of commands, and how it ends when something goes wrong."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from trunkline import __version__
+from trunkline.cli import account, catalogue, connection, demo, events, listen, serve, token
+from trunkline.errors import ConfigurationError, TrunklineError
+
+WRONG_SETTINGS = 2
+FAILED = 1
+
+app = typer.Typer(
+    name="trunkline",
+    help="Self-hosted communication services with observability built in.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(serve.serve)
+app.command()(connection.connection)
+app.command()(token.token)
+app.command()(catalogue.catalogue)
+app.command()(listen.listen)
+app.command()(demo.demo)
+app.add_typer(events.app, name="events")
+app.add_typer(account.app, name="account")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version_asked: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and end."
+    ),
+) -> None:
+    """Self-hosted communication services with observability built in."""
+
+
+def main() -> None:
+    """Run the command; an error of ours is one sentence on stderr, never a traceback."""
+    try:
+        app()
+    except ConfigurationError as error:
+        typer.echo(f"trunkline: {error.message}", err=True)
+        sys.exit(WRONG_SETTINGS)
+    except TrunklineError as error:
+        typer.echo(f"trunkline: {error.message}", err=True)
+        sys.exit(FAILED)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone: nothing is left to say
+        sys.exit(FAILED)

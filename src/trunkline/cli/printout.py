@@ -1,0 +1,79 @@
+"""What `serve` and `connection` print for people: at most one screen, every line ready to paste."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from trunkline.catalogue.azure.links import metric_url
+from trunkline.config import Settings
+from trunkline.connection import Connection
+
+METRIC = "APIRequestChat"
+_WIDTH = 14
+
+
+def command() -> str:
+    """Return how this very program is called from anywhere."""
+    called = Path(sys.argv[0])
+    if called.name == "trunkline" and (found := shutil.which(str(called))):
+        return shlex.quote(str(Path(found).absolute()))
+    return f"{shlex.quote(sys.executable)} -m trunkline"
+
+
+def places(connection: Connection) -> list[str]:
+    """Say where the server is."""
+    lines = [line("page", connection.page_url), line("plain HTTP", connection.http)]
+    return [*lines, line("CA file", connection.ca_file)] if connection.ca_file else lines
+
+
+def credentials(connection: Connection) -> list[str]:
+    """Say how an account is called, and what opens it."""
+    return [
+        line("connection", connection.connection_string),
+        *(line(f"key{number}", key) for number, key in enumerate(connection.access_keys, 1)),
+        line("API key", connection.api_key),
+        line("resource id", connection.resource_id),
+        line("tenant id", connection.tenant_id),
+    ]
+
+
+def variables(connection: Connection) -> list[str]:
+    """Give the variables that clients need, ready to paste."""
+    lines = [f"export CONNECTION_STRING={shlex.quote(connection.connection_string)}"]
+    if connection.env:
+        lines.append("export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in connection.env.items()))
+    return lines
+
+
+def metric_line(connection: Connection, bearer: str) -> str:
+    """Give the curl line that asks for a metric; `bearer` is a token, or a command in $(…) that prints one."""
+    roots = f"--cacert {shlex.quote(connection.ca_file)} " if connection.ca_file else ""
+    url = shlex.quote(metric_url(connection.https, connection.resource_id, METRIC))
+    return f'curl -sS {roots}-H "Authorization: Bearer {bearer}" {url}'
+
+
+def token_command(data: Path, account: str) -> str:
+    """Give the command that prints a bearer, for use within a line of the shell."""
+    return f"$({command()} token --role reader --account {account} --data {shlex.quote(str(data))})"
+
+
+def security(settings: Settings) -> str:
+    """Say in words who is let in."""
+    words = "strict; access keys and user tokens are verified, foreign bearers "
+    if settings.development:
+        words = "development mode; access keys and user tokens are verified, foreign bearers accepted unverified"
+    elif settings.issuers:
+        words += "by their issuers' keys"
+    else:
+        words += "refused (no issuer is configured)"
+    if settings.hmac_mode == "lenient":
+        words += "; LENIENT: wrong access-key signatures are accepted and counted"
+    return line("authentication", words)
+
+
+def line(label: str, value: str) -> str:
+    """Return a labelled line."""
+    return f"{label:<{_WIDTH}} {value}"

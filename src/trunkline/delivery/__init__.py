@@ -1,0 +1,1 @@
+"""How the house reaches out: parcels, their queue, and the courier who carries them."""

@@ -1,0 +1,42 @@
+"""An alarm: wakes one waiting task when it is rung, or when a time has passed on the clock."""
+
+from __future__ import annotations
+
+import asyncio
+
+from trunkline.clock import Clock
+
+
+class Alarm:
+    """Rung by anyone on the event loop; a ring that nobody waits for is kept until someone does."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake whoever waits, or the next who would."""
+        self._rung.set()
+
+    @property
+    def is_rung(self) -> bool:
+        """Tell whether somebody rang since the last wait ended."""
+        return self._rung.is_set()
+
+    async def wait(self, seconds: float | None = None) -> None:
+        """Return when rung, or after that many seconds of the clock."""
+        if not self._rung.is_set():
+            if seconds is None:
+                await self._rung.wait()
+            else:
+                await self._wait_at_most(seconds)
+        self._rung.clear()
+
+    async def _wait_at_most(self, seconds: float) -> None:
+        rung = asyncio.ensure_future(self._rung.wait())
+        slept = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait({rung, slept}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            rung.cancel()
+            slept.cancel()

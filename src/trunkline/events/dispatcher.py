@@ -1,0 +1,236 @@
+"""The dispatcher: takes events from the outbox, wraps them for whoever wants them, and queues the parcels.
+
+Marking events as told and queuing their parcels is one transaction: after a crash an event is either told with
+all its parcels or not at all. One dispatcher works on a database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+
+from trunkline.catalogue.rows import Catalogue
+from trunkline.clock import Clock
+from trunkline.config import Settings
+from trunkline.delivery import queue
+from trunkline.delivery.alarm import Alarm
+from trunkline.delivery.courier import Courier
+from trunkline.delivery.parcel import Parcel
+from trunkline.errors import TrunklineError
+from trunkline.events import outbox
+from trunkline.events.envelopes import Envelope, Template, Topic, topic_id
+from trunkline.events.event import Event
+from trunkline.events.examples import example
+from trunkline.events.parcels import Address
+from trunkline.events.subscription import Subscription
+from trunkline.events.subscriptions import Subscriptions
+from trunkline.ids import Ids
+from trunkline.state.database import Database
+from trunkline.state.transaction import Reader, Transaction
+
+_log = logging.getLogger(__name__)
+MOST_EVENTS = 500
+MOST_PARCELS = 2000
+"""About how many parcels one transaction queues: the rest of the events waits for the next."""
+
+SLOW_POLL_S = 2.0
+_AFTER_A_FAILURE_S = 1.0
+_untold_numbers = (
+    sa.select(outbox.outbox.c.number)
+    .where(outbox.outbox.c.told_at.is_(None))
+    .order_by(outbox.outbox.c.number)
+    .limit(sa.bindparam("most"))
+)
+
+
+class Round(msgspec.Struct):
+    """What one look into the outbox gives: the events that were dealt with, and the parcels for them."""
+
+    numbers: list[int]
+    parcels: list[Parcel]
+    is_full: bool
+
+
+class Dispatcher:
+    """Tells events from `start` to `stop`; `nudge` makes it look at once.
+
+    `resource` finds a resource by its name or returns None.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        settings: Settings,
+        catalogue: Catalogue,
+        subscriptions: Subscriptions,
+        courier: Courier,
+        resource: Callable[[str], Topic | None],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._settings = settings
+        self._catalogue = catalogue
+        self._subscriptions = subscriptions
+        self._courier = courier
+        self._resource = resource
+        self._alarm = Alarm(clock)
+        self._task: asyncio.Task[None] | None = None
+        self._templates: dict[str, list[Template]] = defaultdict(list)
+        for row in catalogue.event_types.values():
+            self._templates[row.on].append(Template(row))
+        self._addresses: dict[str, list[Address]] = {}
+        self._version = -1
+        self.told = 0
+        self.queued = 0
+        self.failed = 0
+
+    async def start(self) -> None:
+        """Begin with whatever nobody was told of yet."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stop; what is untold is told after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def nudge(self) -> None:
+        """Look into the outbox soon; to be called when something was written to it."""
+        self._alarm.ring()
+
+    async def fire(self, resource: str, name: str, event_type: str) -> Event:
+        """Send an example of an event type to one subscription, past its filter; returns the event.
+
+        Raises NotFoundError for an unknown subscription, resource or type.
+        """
+        subscription = self._subscriptions.get(resource, name)
+        now = self._clock.now()
+        event = example(self._catalogue, event_type, resource, now, self._ids)
+        wanted = event_type.casefold()
+        topic = self._topic(resource) or ""
+        address = self._address(subscription)
+        taken = [
+            envelope
+            for template in self._templates[event.name]
+            if wanted in {template.name.casefold(), template.name.rpartition(".")[2].casefold()}
+            for envelope in template.wrap(event, topic)
+        ]
+        parcels = list(address.parcels(taken, now))
+        await self._database.write(lambda transaction: _put(transaction, parcels))
+        self._courier.wake([subscription.id])
+        return event
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                if await self._tell_some():
+                    continue
+            except TrunklineError:
+                _log.exception("events cannot be told yet")
+                await self._clock.sleep(_AFTER_A_FAILURE_S)
+            await self._alarm.wait(SLOW_POLL_S)
+
+    async def _tell_some(self) -> bool:
+        """Tell what is in the outbox, up to a bound; returns whether there is more."""
+        now = self._clock.now()
+        self._refresh()
+        addresses = self._active(now)
+        if addresses:
+            found = await self._database.read(lambda reader: self._prepare(reader, addresses, now))
+        else:
+            found = await self._database.read(_all_in_vain)
+        if found.numbers:
+
+            def unit(transaction: Transaction) -> None:
+                _put(transaction, found.parcels)
+                outbox.mark_told(transaction, found.numbers, now)
+
+            await self._database.write(unit)
+            self.told += len(found.numbers)
+            self.queued += len(found.parcels)
+            self._courier.wake({parcel.subscription for parcel in found.parcels})
+        return found.is_full
+
+    def _prepare(self, reader: Reader, addresses: dict[str, list[Address]], now: datetime) -> Round:
+        """Wrap events until there is enough for one transaction (reader thread)."""
+        events = outbox.untold(reader, MOST_EVENTS)
+        taken: dict[Address, list[Envelope]] = defaultdict(list)
+        numbers: list[int] = []
+        many = 0
+        for number, event in events:
+            if many >= MOST_PARCELS:
+                break
+            numbers.append(number)
+            try:
+                for address, envelope in self._wrap(event, addresses.get(event.resource, ())):
+                    taken[address].append(envelope)
+                    many += 1
+            except Exception:  # noqa: BLE001 - one event that cannot be wrapped must not hold up all others
+                self.failed += 1
+                _log.exception("event %s (%s) cannot be told", event.id, event.name)
+        parcels = [parcel for address, some in taken.items() for parcel in address.parcels(some, now)]
+        return Round(numbers, parcels, len(numbers) < len(events) or len(events) == MOST_EVENTS)
+
+    def _wrap(self, event: Event, addresses: Sequence[Address]) -> Iterable[tuple[Address, Envelope]]:
+        if not addresses:
+            return []
+        topic = self._topic(event.resource)
+        if topic is None:
+            return []
+        wrapped: list[tuple[Address, Envelope]] = []
+        for template in self._templates.get(event.name, ()):
+            wanting = [one for one in addresses if one.takes_type(template.name, is_preview=template.is_preview)]
+            for envelope in template.wrap(event, topic) if wanting else ():
+                for address in wanting:
+                    if address.takes(envelope):
+                        envelope.encoded(address.subscription.spec.schema)  # what fails should fail here
+                        wrapped.append((address, envelope))
+        return wrapped
+
+    def _topic(self, resource: str) -> str | None:
+        topic = self._resource(resource)
+        return None if topic is None else topic_id(topic)
+
+    def _address(self, subscription: Subscription) -> Address:
+        return Address(
+            subscription,
+            lenient_subjects=self._settings.lenient_subjects,
+            previews=self._settings.preview_event_types,
+        )
+
+    def _refresh(self) -> None:
+        """Make the addresses anew when a subscription has changed."""
+        if self._version == self._subscriptions.version:
+            return
+        self._version = self._subscriptions.version
+        self._addresses = defaultdict(list)
+        for subscription in self._subscriptions.all():
+            self._addresses[subscription.resource].append(self._address(subscription))
+
+    def _active(self, now: datetime) -> dict[str, list[Address]]:
+        return {
+            resource: active
+            for resource, some in self._addresses.items()
+            if (active := [one for one in some if one.subscription.is_active(now)])
+        }
+
+
+def _put(transaction: Transaction, parcels: Sequence[Parcel]) -> None:
+    for parcel in parcels:
+        queue.put(transaction, parcel)
+
+
+def _all_in_vain(reader: Reader) -> Round:
+    """Find the events that nobody wants, without reading what they carry."""
+    numbers = [row.number for row in reader.all(_untold_numbers, most=MOST_EVENTS)]
+    return Round(numbers, [], len(numbers) == MOST_EVENTS)

@@ -1,0 +1,67 @@
+"""Engines: how a database is opened so that what it commits is on the disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from trunkline.errors import ConfigurationError
+
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "temp_store=MEMORY")
+
+
+def open_engine(url: str) -> sa.Engine:
+    """Make the engine; on SQLite every commit reaches the disk, and writers take the lock when they begin."""
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, poolclass=sa.NullPool)
+    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"check_same_thread": False})
+
+    @sa.event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get("trunkline_writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def private_file(file: Path) -> None:
+    """Make a file that only its owner can read, unless it is there; raises ConfigurationError.
+
+    It holds access keys and the signing key; its companions (-wal, -shm) inherit its mode.
+    """
+    try:
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise ConfigurationError(
+            f"The state {file} cannot be written: {error.strerror}. Make it writable, or choose another data folder "
+            "with --data."
+        ) from error
+
+
+def connect(engine: sa.Engine) -> sa.Connection:
+    """Open a connection whose transactions take the write lock at once; raises ConfigurationError."""
+    try:
+        return engine.connect().execution_options(trunkline_writes=True)
+    except sa.exc.DBAPIError as error:
+        raise ConfigurationError(
+            f"The state database {engine.url.render_as_string()} cannot be opened: {error.orig}. Make its folder "
+            "writable and free some space, or choose another with --data."
+        ) from error
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Give a connection in a transaction that holds the write lock; for migrations."""
+    with connect(engine) as connection, connection.begin():
+        yield connection

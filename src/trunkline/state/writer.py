@@ -1,0 +1,270 @@
+"""The writer: one thread that takes whatever waits and commits it as one group.
+
+Each unit of work decides, the rows are written one executemany a statement, one commit makes all of it durable.
+A group that fails is done again with a savepoint for each unit, so that only the guilty one fails; if the
+database cannot even do that, each unit gets a transaction of its own and hears for itself what stands in the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
+
+from trunkline.errors import ConflictError, UnavailableError
+from trunkline.state.transaction import Transaction, Writes
+
+_log = logging.getLogger(__name__)
+GROUP = 256
+RETRY_S = 1.0
+# what a statement or its values did wrong, rather than the disk or the server behind the database
+_ITS_OWN = (IntegrityError, DataError, ProgrammingError, InterfaceError)
+
+
+class Rider(Protocol):
+    """Something that adds its rows to whichever group leaves next."""
+
+    def board(self, transaction: Transaction) -> None:
+        """Add rows to the group; called again when the group is done again."""
+
+    def arrived(self) -> None:
+        """Hear that the group with those rows is durable."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A unit of work in the writer's queue, and who waits for its result."""
+
+    unit: Callable[[Transaction], Any]
+    future: asyncio.Future[Any] | None
+    result: Any = None
+    error: Exception | None = None
+
+    def decide(self, writes: Writes) -> None:
+        """Run the unit; its rows join the group only if it did not raise."""
+        self.result = self.error = None
+        transaction = Transaction(writes)
+        try:
+            self.result = self.unit(transaction)
+        except SQLAlchemyError:
+            raise  # the transaction may be spoiled
+        except StopIteration as error:
+            self.error = RuntimeError("A unit of work let StopIteration escape.")  # a future cannot carry it
+            self.error.__cause__ = error
+        except Exception as error:  # noqa: BLE001 - whatever a unit raises belongs to who waits for it
+            self.error = error
+        else:
+            writes.take(transaction)
+
+    def fail(self, error: Exception) -> None:
+        """Keep why the unit's rows could not be written, in words that its caller can use."""
+        self.result, self.error = None, error
+        if isinstance(error, IntegrityError):
+            self.error = ConflictError("Another request changed the same thing; try again.")
+        elif not _is_its_own(error):
+            self.error = UnavailableError("The server cannot store this now; its disk may be full or read-only.")
+        if self.error is not error:
+            self.error.__cause__ = error
+
+
+class Writer:
+    """Writes groups on one connection, in one thread."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._riders: list[Rider] = []
+        self._thread = threading.Thread(target=self._run, name="state-writer", daemon=True)
+        self._connection: sa.Connection | None = None
+        self._nudged = threading.Event()
+        self._left_behind = False
+        self.groups = 0
+        self.units = 0
+        self.replays = 0
+
+    def start(self, connection: sa.Connection) -> None:
+        """Start the thread on a connection that it has for itself."""
+        self._connection = connection
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, then end the thread and close its connection."""
+        if self._connection is None:
+            return
+        self._queue.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    @property
+    def waiting(self) -> int:
+        """Count the units that wait."""
+        return self._queue.qsize()
+
+    def carry(self, rider: Rider) -> None:
+        """Let a rider add its rows to each group from now on."""
+        self._riders.append(rider)
+
+    def put(self, waiting: Waiting) -> None:
+        """Let a unit wait for the next group."""
+        self._queue.put(waiting)
+
+    def nudge(self) -> None:
+        """Make sure that a group leaves soon, although no unit waits; for riders, from any thread."""
+        if not self._nudged.is_set():
+            self._nudged.set()
+            self._queue.put(Waiting(nothing, None))
+
+    # --- the thread ---
+
+    def _run(self) -> None:
+        assert self._connection is not None  # noqa: S101 - start set it
+        last = False
+        while not last:
+            group, last = self._gather()
+            self._nudged.clear()
+            try:
+                self._leave(self._connection, group)
+            except Exception as error:  # noqa: BLE001 - the thread must not end: everyone would wait for ever
+                _log.exception("a group could not be written in an unforeseen way")
+                for waiting in group:
+                    waiting.fail(error)
+            _settle(group)
+        if self._left_behind:
+            _log.error("the server stops, and what rode with the last group could not be stored")
+
+    def _gather(self) -> tuple[list[Waiting], bool]:
+        """Wait for a unit and take those behind it; tells whether they are the last."""
+        group: list[Waiting] = []
+        with suppress(queue.Empty):
+            # riders whom a full disk left behind try again without waiting for company
+            more = self._queue.get(timeout=RETRY_S if self._left_behind else None)
+            while more is not None:
+                group.append(more)
+                if len(group) == GROUP:
+                    return group, False
+                more = self._queue.get_nowait()
+            return group, True
+        return group, False
+
+    def _leave(self, connection: sa.Connection, group: Sequence[Waiting]) -> None:
+        self.groups += 1
+        self.units += len(group)
+        try:
+            self._together(connection, group)
+        except Exception as error:  # noqa: BLE001 - each unit hears of it below
+            self.replays += 1
+            _log.debug("a group is done again: %s", error)
+        else:
+            self._arrived()
+            return
+        try:
+            boarded = self._one_by_one(connection, group)
+        except Exception:  # noqa: BLE001 - each unit hears of it below
+            boarded = self._apart(connection, group)
+        self._left_behind = not boarded
+        if boarded:
+            self._arrived()
+
+    def _together(self, connection: sa.Connection, group: Sequence[Waiting]) -> None:
+        with connection.begin():
+            writes = Writes(connection)
+            for waiting in group:
+                waiting.decide(writes)
+            self._board(writes)
+            writes.flush()
+
+    def _one_by_one(self, connection: sa.Connection, group: Sequence[Waiting]) -> bool:
+        """Write a group with a savepoint each; raises when the database itself is in trouble."""
+        with connection.begin():
+            for waiting in group:
+                try:
+                    with connection.begin_nested():
+                        _write_alone(connection, waiting)
+                except Exception as error:
+                    if not _is_its_own(error):
+                        raise  # SQLite may have ended the whole transaction
+                    waiting.fail(error)
+            try:
+                with connection.begin_nested():
+                    self._board_alone(connection)
+            except Exception as error:
+                if not _is_its_own(error):
+                    raise
+                _log.exception("what rides with each group cannot be written")
+                return False
+        return True
+
+    def _apart(self, connection: sa.Connection, group: Sequence[Waiting]) -> bool:
+        for waiting in group:
+            try:
+                with connection.begin():
+                    _write_alone(connection, waiting)
+            except Exception as error:  # noqa: BLE001 - it belongs to who waits for the unit
+                waiting.fail(error)
+        try:
+            with connection.begin():
+                self._board_alone(connection)
+        except Exception as error:  # noqa: BLE001 - it stays with its rider and boards the next group
+            _log.warning("what rides with each group waits: %s", error)
+            return False
+        return True
+
+    def _board_alone(self, connection: sa.Connection) -> None:
+        writes = Writes(connection)
+        self._board(writes)
+        writes.flush()
+
+    def _board(self, writes: Writes) -> None:
+        for rider in self._riders:
+            transaction = Transaction(writes)
+            rider.board(transaction)
+            writes.take(transaction)
+
+    def _arrived(self) -> None:
+        self._left_behind = False
+        for rider in self._riders:
+            rider.arrived()
+
+
+def nothing(_transaction: Transaction) -> None:
+    """Do nothing, in a unit of work."""
+
+
+def _write_alone(connection: sa.Connection, waiting: Waiting) -> None:
+    writes = Writes(connection)
+    waiting.decide(writes)
+    writes.flush()
+
+
+def _is_its_own(error: Exception) -> bool:
+    """Tell whether an error is the unit's own making, and not the database's trouble."""
+    return isinstance(error, _ITS_OWN) or not isinstance(error, DBAPIError)
+
+
+def _settle(group: Sequence[Waiting]) -> None:
+    """Hand the results to the loops that wait for them."""
+    loops: dict[asyncio.AbstractEventLoop, list[Waiting]] = defaultdict(list)
+    for waiting in group:
+        if waiting.future is not None:
+            loops[waiting.future.get_loop()].append(waiting)
+    for loop, those in loops.items():
+        with suppress(RuntimeError):  # the loop has closed: nobody waits any more
+            loop.call_soon_threadsafe(_tell, those)
+
+
+def _tell(group: Sequence[Waiting]) -> None:
+    for waiting in group:
+        if waiting.future is None or waiting.future.done():
+            continue
+        if waiting.error is not None:
+            waiting.future.set_exception(waiting.error)
+        else:
+            waiting.future.set_result(waiting.result)

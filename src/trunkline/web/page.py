@@ -1,0 +1,59 @@
+"""The page at `/`: says what this server is and where to go on; it holds nothing secret and needs no script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from importlib.resources import files
+
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from trunkline.api.door import Door, retry_header, status_of
+from trunkline.api.exchange import Exchange
+from trunkline.catalogue.rows import Service
+from trunkline.errors import TrunklineError
+
+POLICY = (
+    "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+class PageDoor(Door):
+    """Serves the page to whoever asks; nobody has to say who he is."""
+
+    def __init__(self, services: Iterable[Service], version: str) -> None:
+        super().__init__(services, {"GetPage": self.get})
+        text = (files("trunkline.web") / "page.html").read_text(encoding="utf-8")
+        self._page = text.replace("{version}", version)
+        self._policy = POLICY.format(digest=style_digest(text))
+
+    async def identify(self, exchange: Exchange) -> None:
+        """Let everyone in."""
+
+    async def get(self, _exchange: Exchange) -> Response:
+        """Give the page."""
+        return HTMLResponse(self._page)
+
+    def refuse(self, exchange: Exchange, error: TrunklineError) -> Response:  # noqa: ARG002 - the same for all
+        """Say in plain words what is wrong."""
+        headers = retry_header(error)
+        if "allowed" in error.facts:
+            headers["Allow"] = ", ".join(error.facts["allowed"])
+        return PlainTextResponse(error.message, status_of(error), headers)
+
+    def dress(self, exchange: Exchange, response: Response) -> None:
+        """Add what keeps a page safe."""
+        headers = response.headers
+        headers["MS-CV"] = exchange.ms_cv
+        headers["Content-Security-Policy"] = self._policy
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Referrer-Policy"] = "no-referrer"
+        headers["Cache-Control"] = "no-cache"
+
+
+def style_digest(text: str) -> str:
+    """Return the digest by which the policy admits the page's own style, and no other."""
+    style = text.partition("<style>")[2].partition("</style>")[0]
+    return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

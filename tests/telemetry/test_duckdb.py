@@ -1,0 +1,178 @@
+"""The DuckDB store: appended whole or not at all, and well again after a full disk."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.telemetry.limited import in_a_process_with_a_small_disk
+from trunkline.catalogue.facts import Request
+from trunkline.errors import ConfigurationError, UnavailableError
+from trunkline.telemetry.planner import Plan
+from trunkline.telemetry.stores.duckdb import DuckDBStore
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+COUNT = Plan("SELECT count(*) FROM requests", ())
+
+
+def fact(number: int = 0, **given: object) -> Request:
+    """Make a request that was answered."""
+    fields = {"operation": "o", "status": 200, "status_class": "2xx", "ms_cv": str(number), **given}
+    return Request(happened_at=NOW, resource="r", service="s", **fields)  # type: ignore[arg-type]
+
+
+def test_a_batch_is_there_whole_with_its_number_or_not_at_all(tmp_path: Path) -> None:
+    """An error in the second table takes the first back, and the number too."""
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    store.append({"requests": [fact(1)]}, "p", 1)
+    with pytest.raises(KeyError):
+        store.append({"requests": [fact(2)], "nonsense": [fact(3)]}, "p", 2)
+    assert store.answer(COUNT) == [(1,)]
+    assert store.loaded("p") == 1
+    store.append({"requests": [fact(2)]}, "p", 2)
+    assert store.loaded("p") == 2
+    assert store.loaded("q") == 0
+    store.close()
+
+
+def test_a_store_survives_closing_and_opening(tmp_path: Path) -> None:
+    """Facts and numbers are on the disk, and the file is free for the next process."""
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    store.append({"requests": [fact(1)]}, "p", 7)
+    store.checkpoint()
+    store.append({"requests": [fact(2)]}, "p", 8)
+    store.close()
+    with duckdb.connect(str(tmp_path / "facts.duckdb")) as connection:
+        assert connection.execute(COUNT.sql).fetchone() == (2,)
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    assert (store.answer(COUNT), store.loaded("p")) == ([(2,)], 8)
+    store.close()
+
+
+def test_a_store_of_an_older_version_gets_its_missing_columns(tmp_path: Path) -> None:
+    """Rows from before hold what the fact says when nothing is given."""
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    store.append({"requests": [fact(1, sdk="x", served=False, extra={"a": "b"})]}, "p", 1)
+    store.close()
+    with duckdb.connect(str(tmp_path / "facts.duckdb")) as connection:
+        for column in ("sdk", "served", "extra", "duration_ms"):
+            connection.execute(f"ALTER TABLE requests DROP COLUMN {column}")
+        connection.execute("DROP TABLE attempts")
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    old = store.answer(Plan("SELECT sdk, served, extra, duration_ms FROM requests", ()))
+    assert old == [("", True, {}, 0.0)]
+    store.append({"requests": [fact(2, sdk="y")]}, "p", 2)
+    assert store.answer(Plan("SELECT sdk FROM requests ORDER BY ms_cv", ())) == [("",), ("y",)]
+    assert store.answer(Plan("SELECT count(*) FROM attempts", ())) == [(0,)]
+    store.close()
+
+
+def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
+    """The error says which file and what to do, and leaves it alone."""
+    (tmp_path / "facts.duckdb").write_bytes(b"something else entirely" * 1000)
+    with pytest.raises(ConfigurationError, match=r"facts.duckdb cannot be opened: .*--data"):
+        DuckDBStore(tmp_path / "facts.duckdb")
+    assert (tmp_path / "facts.duckdb").read_bytes().startswith(b"something else")
+
+
+def test_a_store_that_another_process_holds_is_named(tmp_path: Path) -> None:
+    """DuckDB locks its file; the sentence is ours."""
+    told = in_a_process_with_a_small_disk(_open_twice, tmp_path, None)
+    assert "facts.duckdb cannot be opened" in told
+
+
+def _open_twice(folder: Path, _limit: object) -> str:
+    store = DuckDBStore(folder / "facts.duckdb")
+    program = (
+        "import sys; from pathlib import Path; from trunkline.telemetry.stores.duckdb import DuckDBStore;"
+        "DuckDBStore(Path(sys.argv[1]))"
+    )
+    other = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", program, str(folder / "facts.duckdb")], capture_output=True, text=True, check=False
+    )
+    store.close()
+    return other.stderr
+
+
+def test_readers_ask_while_the_writer_appends(tmp_path: Path) -> None:
+    """Each reader thread has a cursor of its own; what it counts only grows."""
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    done = threading.Event()
+
+    def asking() -> list[int]:
+        counts = []
+        while not done.is_set():
+            counts.append(store.answer(COUNT)[0][0])
+        return counts
+
+    with ThreadPoolExecutor(3) as pool:
+        readers = [pool.submit(asking) for _ in range(3)]
+        for number in range(1, 31):
+            store.append({"requests": [fact(number)]}, "p", number)
+            if number % 10 == 0:
+                store.checkpoint()
+        done.set()
+        for reader in readers:
+            counts = reader.result()
+            assert counts == sorted(counts)
+    assert store.answer(COUNT) == [(30,)]
+    store.close()
+
+
+def test_a_closed_store_says_so(tmp_path: Path) -> None:
+    """Not with an error of the engine's own."""
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    store.close()
+    with pytest.raises(UnavailableError):
+        store.answer(COUNT)
+
+
+def test_a_store_never_reaches_outside_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No statement reads foreign files or fetches extensions, should one ever slip in."""
+    (tmp_path / "secret.csv").write_text("a,b\n1,2\n")
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    monkeypatch.chdir(tmp_path)
+    for sql in ("SELECT * FROM read_csv('secret.csv')", "SELECT * FROM 'secret.csv'", "INSTALL httpfs"):
+        with pytest.raises(duckdb.Error):
+            store.answer(Plan(sql, ()))
+    store.close()
+
+
+def test_a_full_disk_takes_no_facts_away_and_the_store_recovers(tmp_path: Path) -> None:
+    """Appends and checkpoints fail with our error while there is no space; afterwards both go on, in one process."""
+    assert in_a_process_with_a_small_disk(_fill, tmp_path, 400_000) == "recovered"
+
+
+def _fill(folder: Path, limit: object) -> str:
+    store = DuckDBStore(folder / "facts.duckdb")
+    store.append({"requests": [fact(n) for n in range(100)]}, "p", 1)
+    limit(True)  # type: ignore[operator]
+    many = [fact(n, caller=str(n) * 40) for n in range(20_000)]
+    errors = []
+    for attempt in (
+        lambda: store.append({"requests": many}, "p", 2),
+        store.checkpoint,  # this one leaves the engine unusable
+        lambda: store.append({"requests": many}, "p", 2),
+        lambda: store.append({"requests": many}, "p", 2),
+    ):
+        try:
+            attempt()
+        except UnavailableError as error:
+            errors.append(str(error))
+    assert len(errors) == 4, errors
+    assert "checkpoint" in errors[1], errors
+    limit(False)  # type: ignore[operator]
+    assert store.loaded("p") == 1
+    assert store.answer(COUNT) == [(100,)]
+    store.append({"requests": many}, "p", 2)
+    store.checkpoint()
+    assert store.answer(COUNT) == [(20_100,)]
+    store.close()
+    return "recovered"
