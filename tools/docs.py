@@ -15,41 +15,37 @@ Block = Callable[[], Iterator[str]]
 
 
 def settings() -> Iterator[str]:
-    """Table of every setting."""
-    rows = (
-        (f"`{row.name}`", f"`{row.variable}`", row.kind, _default(row), row.brief) for row in config.rows()
-    )
+    """Tabulate every setting."""
+    rows = ((f"`{row.name}`", f"`{row.variable}`", row.kind, _default(row), row.brief) for row in config.rows())
     yield from _table(("setting", "variable", "value", "default", "what it does"), rows)
 
 
 def acs_operations() -> Iterator[str]:
-    """One table a service: operations, routes, and whether they are served."""
+    """Tabulate each service: operations, routes, and whether they are served."""
     for service in load().of_vendor("acs"):
         yield from _service(service)
 
 
 def azure_operations() -> Iterator[str]:
-    """The same for the control plane."""
+    """Tabulate the control plane."""
     for service in load().of_vendor("azure"):
         yield from _service(service)
 
 
 def own_operations() -> Iterator[str]:
-    """The same for Trunkline's own API."""
+    """Tabulate Trunkline's own API."""
     for service in load().of_vendor("trunkline"):
         yield from _service(service)
 
 
 def event_types() -> Iterator[str]:
-    """Table of the event types that are told."""
-    rows = (
-        (f"`{name}`", f"`{row.on}`", f"`{row.subject}`", row.brief) for name, row in load().event_types.items()
-    )
+    """Tabulate the event types that are told."""
+    rows = ((f"`{name}`", f"`{row.on}`", f"`{row.subject}`", row.brief) for name, row in load().event_types.items())
     yield from _table(("event type", "told on", "subject", "what it says"), rows)
 
 
 def measures() -> Iterator[str]:
-    """Table of what can be asked."""
+    """Tabulate what can be asked."""
     rows = ((f"`{name}`", row.unit, row.brief) for name, row in load().measures.items())
     yield from _table(("measure", "unit", "what it is"), rows)
 
@@ -75,7 +71,8 @@ def _service(service: Service) -> Iterator[str]:
     for name, row in service.operations.items():
         if not row.route:
             how = row.counted_on or f"{row.counted_as['operation']}, when {row.counted_as['when']}"
-            rows.append((f"`{name}`", "", "not yet" if not service.built else "counted", f"{row.brief} Counted on: {how}."))
+            counted = "counted" if service.built else "not yet"
+            rows.append((f"`{name}`", "", counted, f"{row.brief} Counted on: {how}."))
             continue
         served = "yes" if service.built and name not in service.unserved else "501"
         why = f" {service.unserved[name]}" if name in service.unserved else ""
