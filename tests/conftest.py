@@ -11,6 +11,16 @@ import pytest
 from tests.support.issuer import Issuer, issuing
 from tests.support.served import Served, serving
 from tests.support.world import World
+from trunkline.services import access
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_signing_key() -> Iterator[None]:
+    """Let every server of the run sign with one key: making one takes longer than most tests."""
+    key = access.generate_key()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(access, "generate_key", lambda: key)
+        yield
 
 
 @pytest.fixture
@@ -30,19 +40,27 @@ def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
 
 @pytest.fixture
 def world(make_world: Callable[..., World]) -> World:
-    """A house on an empty folder with a clock that is turned by hand."""
+    """Give a house on an empty folder with a clock that is turned by hand."""
     return make_world()
+
+
+@pytest.fixture(scope="module")
+def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Share one world among the tests of a module that leave it as it was."""
+    world = World(tmp_path_factory.mktemp("shared") / "world")
+    yield world
+    world.close()
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The real server over TLS, shared by a whole run."""
+    """Run the real server over TLS, for the whole run."""
     with serving(tmp_path_factory.mktemp("served")) as running:
         yield running
 
 
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
-    """An OpenID issuer on loopback."""
+    """Run an OpenID issuer on loopback."""
     with issuing() as running:
         yield running

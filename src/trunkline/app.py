@@ -66,7 +66,8 @@ from trunkline.web.page import PageDoor
 class House:
     """One running Trunkline, without its listeners: `open`, use `application`, `close`.
 
-    `place` is where clients reach it, once that is known; `hindrance` says why requests should not be sent here, "" when they may; whoever runs the listeners sets it.
+    Whoever runs the listeners sets `place`, where clients reach it, and `hindrance`, which says why requests should
+    not be sent here ("" when they may).
     """
 
     def __init__(self, settings: Settings, folder: Folder, clock: Clock | None = None, ids: Ids | None = None) -> None:

@@ -165,7 +165,8 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None,
     environment = os.environ if environment is None else environment
     if file is None and environment.get(PREFIX + "CONFIG"):
         file = Path(environment[PREFIX + "CONFIG"])
-    known = {row.name: _Reader(row) for row in dataclasses.fields(Settings)}
+    kinds = typing.get_type_hints(Settings)
+    known = {row.name: _Reader(row, kinds[row.name]) for row in dataclasses.fields(Settings)}
     values: dict[str, Any] = {}
     for name, value in _from_file(file).items():
         if name not in known:
@@ -185,8 +186,7 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None,
 
 def _checked(settings: Settings) -> Settings:
     """Check what types and ranges cannot say; raises ConfigurationError."""
-    url = urlsplit(settings.public_url)
-    if settings.public_url and (url.scheme not in {"http", "https"} or not url.hostname or url.path.strip("/")):
+    if settings.public_url and not _is_address(settings.public_url):
         raise ConfigurationError(
             f"public_url is {settings.public_url!r}; it must be an address without a path, like https://chat.example."
         )
@@ -195,6 +195,17 @@ def _checked(settings: Settings) -> Settings:
     if bool(settings.certificate_file) is not bool(settings.certificate_key_file):
         raise ConfigurationError("certificate_file and certificate_key_file need each other; set both or neither.")
     return settings
+
+
+def _is_address(text: str) -> bool:
+    """Tell whether a text is http(s)://host[:port]."""
+    try:
+        url = urlsplit(text)
+        return (
+            url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0 and not text[8:].partition("/")[2]
+        )
+    except ValueError:
+        return False
 
 
 def _from_file(file: Path | None) -> dict[str, Any]:
@@ -219,9 +230,9 @@ def _kind(kind: Any) -> str:
 class _Reader:
     """Turns values of the file, the environment or the command line into one setting's type."""
 
-    def __init__(self, row: dataclasses.Field[Any]) -> None:
+    def __init__(self, row: dataclasses.Field[Any], kind: Any) -> None:
         self._name = row.name
-        self._kind = typing.get_type_hints(Settings)[row.name]
+        self._kind = kind
         self._about = row.metadata
 
     @property

@@ -128,7 +128,7 @@ def test_a_certificate_of_ones_own_is_shown_and_needs_no_variables(launch: Launc
     ("words", "sentence"),
     [
         (["--log-format", "xml"], "it can be text | json"),
-        (["--public-url", "trunk.example"], "must begin with https://"),
+        (["--public-url", "trunk.example"], "an address without a path"),
         (["--config", "/nowhere/trunkline.toml"], "cannot be read"),
         (["--trusted-proxy", "somewhere"], "no address or network"),
     ],

@@ -26,7 +26,7 @@ APP, OBJECT = "0b1c2d3e-0000-4000-8000-00000000000a", "0b1c2d3e-0000-4000-8000-0
 class StandIn:
     """An Entra credential as Microsoft's own tests have it: its token is not signed."""
 
-    def get_token(self, *scopes: str, **given: Any) -> AccessToken:
+    def get_token(self, *scopes: str, **_given: Any) -> AccessToken:
         """Return the token."""
         assert scopes == ("https://communication.azure.com//.default",)
         return AccessToken("eyJhbGciOiJub25lIn0.e30.entra-dev", int(time.time()) + 3600)

@@ -77,7 +77,7 @@ def _handler(issuer: Issuer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         """Answers with the issuer's documents."""
 
-        def do_GET(self) -> None:  # noqa: N802 - the name that the library calls
+        def do_GET(self) -> None:
             """Answer one question."""
             found = issuer.document(self.path) if issuer.working else None
             body = msgspec.json.encode(found)

@@ -73,9 +73,8 @@ def serving(folder: Path, **settings: Any) -> Iterator[Served]:
             certificates = ensure(folder / "certificates", chosen.host_names, datetime.now(UTC))
             http, https = bind(chosen.host, 0, "http"), bind(chosen.host, 0, "https")
             served = _served(house, certificates, http.getsockname()[1], https.getsockname()[1])
-            server = Server(
-                house.application, http=http, https=https, certificate=certificates.leaf, graceful_timeout_s=2
-            )
+            application: Any = house.application  # Starlette's name of the type, uvicorn's spells it out
+            server = Server(application, http=http, https=https, certificate=certificates.leaf, graceful_timeout_s=2)
             await server.start()
             outcome.append(served)
             started.set()

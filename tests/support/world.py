@@ -58,7 +58,7 @@ class World:
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
         self.clock = TurnedClock()
-        self.ids = Ids(random.Random(settings.pop("seed", 7)).randbytes)
+        self._random = random.Random(settings.pop("seed", 7))
         self.settings = Settings(**{"data": str(folder), **settings})
         self._runner = asyncio.Runner()
         try:
@@ -68,6 +68,8 @@ class World:
             raise
 
     def _open(self) -> House:
+        # another process goes on with other randomness, and remembers nothing of the ids that were made
+        self.ids = Ids(self._random.randbytes)
         house = House(self.settings, Folder(self.folder), self.clock, self.ids)
         self._runner.run(house.open())
         return house
@@ -102,7 +104,7 @@ class World:
 
         async def wait() -> None:
             async with asyncio.timeout(patience_s):
-                while not holds():
+                while not holds():  # noqa: ASYNC110 - what is waited for knows of no event
                     await asyncio.sleep(0.005)
 
         self.run(wait())

@@ -26,7 +26,7 @@ from trunkline.services.resources import Resources
 from trunkline.telemetry.recorder import Recorder
 
 _log = logging.getLogger("trunkline.requests")
-_LONGEST_LOGGED = 300
+_LONGEST_SHOWN = 300
 _SDK = re.compile(r"azsdk-[\w.-]+/[\w.+-]+")
 
 
@@ -96,7 +96,7 @@ class Application:
             return door.refuse(exchange, error)
         except Exception:  # noqa: BLE001 - every request is answered
             self.errors += 1
-            _log.exception("%s %s %s failed", exchange.ms_cv, exchange.method, exchange.raw_path[:_LONGEST_LOGGED])
+            _log.exception("%s %s %s failed", exchange.ms_cv, exchange.method, exchange.raw_path[:_LONGEST_SHOWN])
             return door.refuse(exchange, TrunklineError("The server made a mistake; its log tells which."))
 
     async def _through(self, door: Door, exchange: Exchange, scope: Scope) -> Response:
@@ -126,23 +126,24 @@ class Application:
             await door.identify(exchange)
         except TrunklineError:
             exchange.caller = ""  # whose it is can stay open; that the route is unknown is the answer
+        path = exchange.raw_path[:_LONGEST_SHOWN]
         if allowed:
             raise MethodError(
-                f"Bad Route: {exchange.raw_path} takes {', '.join(allowed)}, not {exchange.method}.",
+                f"Bad Route: {path} takes {', '.join(allowed)}, not {exchange.method}.",
                 allowed=allowed,
             )
         hint = ""
         if exchange.service is not None:
             near = door.routes.nearest(exchange.service, exchange.method, exchange.raw_path)
             hint = f" The nearest operation is {near.name}: {near.route}." if near else ""
-        raise NotFoundError(f"Bad Route: no operation has {exchange.method} {exchange.raw_path}.{hint}")
+        raise NotFoundError(f"Bad Route: no operation has {exchange.method} {path}.{hint}")
 
     def _measure(self, exchange: Exchange, response: Response) -> None:
         """Log the request, and record it as a fact that rides the writer's next group."""
         duration_ms = (monotonic() - exchange.started) * 1000
         level = _level(response.status_code, exchange.served)
         if _log.isEnabledFor(level):
-            path = exchange.raw_path[:_LONGEST_LOGGED]
+            path = exchange.raw_path[:_LONGEST_SHOWN]
             _log.log(
                 level, "%s %s %s %d %.1f ms", exchange.ms_cv, exchange.method, path, response.status_code, duration_ms
             )

@@ -6,6 +6,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.types import Scope
@@ -16,6 +17,7 @@ from trunkline.errors import ConfigurationError, MisdirectedError
 from trunkline.services.resources import Resources
 
 SUFFIX = ".communication.localhost"
+_LONGEST_HOST = 300  # a name has at most 253 characters
 
 
 class Hosts:
@@ -90,6 +92,11 @@ _HOST = re.compile(r"(?:\[(?P<ip>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/?#@\s]+))(?:
 
 def _name_of(host: str) -> str:
     """Return a Host header's name without port and brackets, as `_normal` writes it; "" if it is none."""
+    return _read_name(host) if len(host) <= _LONGEST_HOST else ""
+
+
+@lru_cache(256)
+def _read_name(host: str) -> str:
     found = _HOST.fullmatch(host)
     return _normal(found["ip"] or found["name"]) if found else ""
 

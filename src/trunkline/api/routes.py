@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote
 
 from trunkline.catalogue.rows import Operation, Service
 
 _LONGEST_COMPARED = 500
+_LONGEST_KEPT = 500
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class _Template:
     scope: str
     operations: dict[str, Operation] = field(default_factory=dict)
 
-    def match(self, parts: list[str]) -> dict[str, str] | None:
+    def match(self, parts: Sequence[str]) -> dict[str, str] | None:
         """Return the parameters of a path that fits, else None."""
         params: dict[str, str] = {}
         tail = parts
@@ -68,11 +70,11 @@ class Routes:
 
     def __init__(self, services: Iterable[Service]) -> None:
         self._services = {service.name: service for service in services}
-        self._prefixes = [
-            (tuple(prefix.strip("/").lower().split("/")), service)
-            for service in self._services.values()
-            for prefix in service.prefixes
-        ]
+        self._prefixes: dict[str, list[tuple[tuple[str, ...], Service]]] = {}
+        for service in self._services.values():
+            for prefix in service.prefixes:
+                split = tuple(prefix.strip("/").lower().split("/"))
+                self._prefixes.setdefault(split[0], []).append((split, service))
         self._templates: dict[tuple[int, str], list[_Template]] = {}
         self._scoped: list[_Template] = []
         for service in self._services.values():
@@ -115,22 +117,20 @@ class Routes:
             allowed |= template.operations.keys()
         return Found(service or self.service_of(parts), allowed=tuple(sorted(allowed)))
 
-    def _candidates(self, parts: list[str]) -> Iterable[_Template]:
+    def _candidates(self, parts: Sequence[str]) -> Iterable[_Template]:
         yield from self._templates.get((len(parts), _head(_Segment(parts[0].lower()))), ())
         yield from self._templates.get((len(parts), ""), ())
         for template in self._scoped:
             if len(parts) > len(template.segments):
                 yield template
 
-    def service_of(self, parts: list[str]) -> Service | None:
+    def service_of(self, parts: Sequence[str]) -> Service | None:
         """Return the service whose prefix a path stands under; a colon ends a prefix as a slash does."""
-        lowered = [part.lower() for part in parts]
-        for prefix, service in self._prefixes:
-            here = lowered[: len(prefix)]
-            if here and len(here) == len(prefix):
-                here[-1] = here[-1].partition(":")[0] if ":" not in prefix[-1] else here[-1]
-                if tuple(here) == prefix:
-                    return service
+        for prefix, service in self._prefixes.get(parts[0].lower().partition(":")[0], ()):
+            here = [part.lower() for part in parts[: len(prefix)]]
+            here[-1] = here[-1].partition(":")[0]
+            if tuple(here) == prefix:
+                return service
         return None
 
     def claims(self, raw_path: str) -> bool:
@@ -145,9 +145,14 @@ class Routes:
         return routes[close[0]] if close else None
 
 
-def _parts(raw_path: str) -> list[str]:
+def _parts(raw_path: str) -> tuple[str, ...]:
     """Split a path into its segments, each percent-decoded by itself."""
-    return [unquote(part) for part in raw_path.strip("/").split("/")]
+    return _split(raw_path) if len(raw_path) <= _LONGEST_KEPT else _split.__wrapped__(raw_path)
+
+
+@lru_cache(256)
+def _split(raw_path: str) -> tuple[str, ...]:
+    return tuple(unquote(part) for part in raw_path.strip("/").split("/"))
 
 
 def _segment(part: str) -> _Segment:

@@ -28,7 +28,7 @@ from trunkline.connection import Place
 from trunkline.demo import NAME
 from trunkline.demo.client import Client
 from trunkline.demo.traffic import HOST, Traffic
-from trunkline.errors import ConfigurationError, UnavailableError
+from trunkline.errors import UnavailableError
 from trunkline.server import Server, bind
 from trunkline.state.folder import Folder
 
@@ -134,8 +134,6 @@ class Running:
         """Return the certificate to show, and the files of its roots ("" for the operator's own)."""
         settings, now = self._settings, self.house.clock.now()
         if settings.certificate_file:
-            if not settings.certificate_key_file:
-                raise ConfigurationError("certificate_file needs its key: set certificate_key_file too.")
             files = Path(settings.certificate_file), Path(settings.certificate_key_file)
             return certificates.own(*files, now), ("", "")
         made = certificates.ensure(self.house.folder.path / TLS, hosts.names(settings), now)
@@ -191,16 +189,13 @@ class Running:
 
 
 def _place(settings: Settings, http_port: int, https_port: int, roots: tuple[str, str] = ("", "")) -> Place:
-    """Say where clients reach the server; raises ConfigurationError for a public_url that is none."""
+    """Say where clients reach the server."""
     host = settings.host.removeprefix("[").removesuffix("]")
     name = "localhost" if host in {"127.0.0.1", "localhost"} | _ANYWHERE else host
     name = f"[{name}]" if ":" in name else name
-    https = settings.public_url.rstrip("/")
-    if https and not https.startswith(("https://", "http://")):
-        raise ConfigurationError(f"public_url is {https!r}; it must begin with https://.")
     return Place(
         http=f"http://{name}:{http_port}",
-        https=https or f"https://{name}:{https_port}",
+        https=settings.public_url.rstrip("/") or f"https://{name}:{https_port}",
         ca_file=roots[0],
         bundle_file=roots[1],
     )

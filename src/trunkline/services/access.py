@@ -59,22 +59,25 @@ class Keyring:
         """Read the keys, or make one at first start."""
         rows = self._database.read_now(lambda reader: reader.all(_all))
         for row in reversed(rows):
-            self._add(row.key_id, row.private_pem)
+            # made here and kept in a private folder: proving its primes again would cost every start 0.1 s
+            key = serialization.load_pem_private_key(
+                row.private_pem.encode(), None, unsafe_skip_rsa_key_validation=True
+            )
+            if isinstance(key, rsa.RSAPrivateKey):
+                self._add(row.key_id, key)
         if not rows:
-            key = rsa.generate_private_key(65537, 2048)
+            key = generate_key()
             pem = key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             ).decode()
             key_id = _fingerprint(key)
             row = {"key_id": key_id, "private_pem": pem, "created_at": self._clock.now()}
             await self._database.write(lambda transaction: transaction.hand(_put, **row))
-            self._add(key_id, pem)
+            self._add(key_id, key)
 
-    def _add(self, key_id: str, pem: str) -> None:
-        key = serialization.load_pem_private_key(pem.encode(), None)
-        if isinstance(key, rsa.RSAPrivateKey):
-            self._keys[key_id] = key
-            self._current = key_id
+    def _add(self, key_id: str, key: rsa.RSAPrivateKey) -> None:
+        self._keys[key_id] = key
+        self._current = key_id
 
     def owns(self, key_id: str) -> bool:
         """Tell whether a token's header names one of these keys."""
@@ -132,6 +135,11 @@ class Keyring:
         return Principal(name=str(claims.get("sub", "")), role=roles[0], resource=str(claims.get("resource", "")))
 
 
+def generate_key() -> rsa.RSAPrivateKey:
+    """Make a signing key; tests that start many servers replace this by one that hands out the same."""
+    return rsa.generate_private_key(65537, 2048)
+
+
 def same(left: str, right: str) -> bool:
     """Compare two secrets in constant time."""
     return hmac.compare_digest(left.encode(), right.encode())
@@ -147,7 +155,7 @@ def unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the header and the claims that a token states, unchecked; raises UnauthenticatedError."""
     try:
         found = jwt.decode_complete(token, options={"verify_signature": False})
-    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+    except (jwt.PyJWTError, ValueError) as error:
         raise UnauthenticatedError("The bearer is not a JSON web token.") from error
     return found["header"], found["payload"]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from trunkline.catalogue.acs import identifiers
-from trunkline.clock import Clock, from_milliseconds, milliseconds
+from trunkline.clock import Clock
 from trunkline.errors import InvalidError, NotFoundError, UnauthenticatedError
 from trunkline.ids import Ids
 from trunkline.services.resources import Resource
@@ -43,11 +43,15 @@ _delete = (
 SCOPES = frozenset({"chat", "voip", "chat.join", "chat.join.limited", "voip.join"})
 SHORTEST_MINUTES = 60
 LONGEST_MINUTES = 1440
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_LIFE = timedelta(minutes=LONGEST_MINUTES)
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """What an access token says: who, for what, from when to when; `tick` orders it against revocations."""
+    """What an access token says: who, for what, from when to when; `tick` orders it against revocations.
+
+    Ticks are microseconds since 1970, each given once: a flood of grants does not run ahead of the clock.
+    """
 
     user_id: str
     scopes: tuple[str, ...]
@@ -64,10 +68,11 @@ class Identities:
         self._clock = clock
         self._ids = ids
         self._marks: dict[str, int] = {}
+        self._last_tick = 0
 
     def open(self) -> None:
         """Read which tokens are revoked; older revocations are older than any living token."""
-        since = milliseconds(self._clock.now() - _LONGEST_LIFE)
+        since = _microseconds(self._clock.now() - _LONGEST_LIFE)
         rows = self._database.read_now(lambda reader: reader.all(_revoked, since=since))
         self._marks = {row.id: row.revoked_tick for row in rows}
 
@@ -114,19 +119,22 @@ class Identities:
 
     def grant_until(self, raw_id: str, scopes: tuple[str, ...], expires_at: datetime) -> Grant:
         """Grant scopes until a moment that someone else has decided."""
-        # a grant always beats the revocations before it, also after a restart within the same millisecond
-        tick = max(self._ids.tick(self._clock.now()), self._marks.get(raw_id, 0) + 1)
         return Grant(
             user_id=raw_id,
             scopes=tuple(dict.fromkeys(scopes)),
-            issued_at=from_milliseconds(tick),
+            issued_at=self._clock.now(),
             expires_at=expires_at,
-            tick=tick,
+            tick=self._tick(raw_id),
         )
+
+    def _tick(self, raw_id: str) -> int:
+        """Return the next tick; it lies after the identity's last revocation even if the clock was set back."""
+        self._last_tick = max(self._last_tick + 1, _microseconds(self._clock.now()))
+        return max(self._last_tick, self._marks.get(raw_id, 0) + 1)
 
     async def revoke(self, resource: Resource, raw_id: str) -> None:
         """End every token granted so far. Raises NotFoundError."""
-        tick = self._ids.tick(self._clock.now())
+        tick = self._tick(raw_id)
 
         def unit(transaction: Transaction) -> None:
             _living(transaction.one(_get, of_id=raw_id), resource, raw_id)
@@ -139,7 +147,7 @@ class Identities:
         """Delete an identity and end its tokens. Raises NotFoundError."""
         now = self._clock.now()
         # no grant follows a deletion, so the mark may lie as far ahead as a token can live
-        tick = self._ids.tick(now) + milliseconds(now + 2 * _LONGEST_LIFE) - milliseconds(now)
+        tick = _microseconds(now + 2 * _LONGEST_LIFE)
 
         def unit(transaction: Transaction) -> None:
             _living(transaction.one(_get, of_id=raw_id), resource, raw_id)
@@ -149,9 +157,9 @@ class Identities:
         self._mark(raw_id, tick)
 
     def _mark(self, raw_id: str, tick: int) -> None:
-        self._marks[raw_id] = tick
+        self._marks[raw_id] = max(tick, self._marks.get(raw_id, 0))
         if len(self._marks) > 100_000:
-            since = milliseconds(self._clock.now() - _LONGEST_LIFE)
+            since = _microseconds(self._clock.now() - _LONGEST_LIFE)
             self._marks = {key: mark for key, mark in self._marks.items() if mark > since}
 
     def check(self, raw_id: str, tick: int, expires_at: float) -> None:
@@ -172,6 +180,10 @@ class Identities:
 _several = sa.select(identities.c.id).where(
     identities.c.id.in_(sa.bindparam("ids", expanding=True)), identities.c.deleted_at.is_(None)
 )
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _living(row: Any, resource: Resource, raw_id: str) -> None:

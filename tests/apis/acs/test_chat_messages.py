@@ -68,10 +68,10 @@ def test_a_message_is_sent_and_read(world: World) -> None:
         ({"content": "c", "type": None, "senderDisplayName": None, "metadata": None}, 201),
     ],
 )
-def test_a_message_keeps_within_its_bounds(world: World, body: dict[str, Any], status: int) -> None:
+def test_a_message_keeps_within_its_bounds(shared_world: World, body: dict[str, Any], status: int) -> None:
     """28 KB as UTF-8; two types; nobody writes system messages."""
-    ann = world.user()
-    answer = world.call("POST", f"{world.thread(ann)}/messages", json=body, token=ann.token)
+    ann = shared_world.user()
+    answer = shared_world.call("POST", f"{shared_world.thread(ann)}/messages", json=body, token=ann.token)
     assert answer.status == status
     assert (answer.code == "") == (status == 201)
 
@@ -290,7 +290,7 @@ def test_a_long_thread_is_numbered_without_reading_it(world: World) -> None:
 
 
 def test_a_list_begins_where_it_is_told(world: World) -> None:
-    """startTime is the earliest moment listed; 0 means all, as the original's own links say."""
+    """The earliest moment listed is startTime; 0 means all, as in the original's own links."""
     ann = world.user()
     thread = world.thread(ann)
     for text in ("one", "two", "three"):
@@ -301,3 +301,29 @@ def test_a_list_begins_where_it_is_told(world: World) -> None:
     assert len(listed(world, thread, ann, "&startTime=0")) == 5
     answer = world.call("GET", f"{thread}/messages?api-version=1&startTime=soon", token=ann.token)
     assert (answer.status, answer.json["error"]["target"]) == (400, "startTime")
+
+
+def test_messages_keep_their_order_when_the_clock_is_set_back(world: World) -> None:
+    """Over a restart too: ids, versions and sequence numbers only grow."""
+    ann, bob = world.user(), world.user()
+    thread = world.thread(ann)
+    first = send(world, thread, ann, "one").json["id"]
+    world.call("PATCH", f"{thread}/messages/{first}", json={"content": "uno"}, token=ann.token)
+    edited = listed(world, thread, ann)[0]["version"]
+    for restarts in (False, True):
+        if restarts:
+            world.restart()
+        world.advance(-1800)
+        send(world, thread, ann, f"again {restarts}")
+        world.call("PATCH", f"{thread}/messages/{first}", json={"content": "eins"}, token=ann.token)
+        version = world.call("GET", f"{thread}/messages/{first}", token=ann.token).json["version"]
+        assert int(version) > int(edited)
+        edited = version
+    join(world, thread, ann, bob)
+    leave(world, thread, ann, bob)
+    send(world, thread, ann, "unseen")
+    found = listed(world, thread, ann)
+    ids = [int(one["id"]) for one in found]
+    assert ids == sorted(set(ids), reverse=True)
+    assert [int(one["sequenceId"]) for one in found] == list(range(len(found), 0, -1))
+    assert [one["type"] for one in listed(world, thread, bob)] == ["participantRemoved", "participantAdded"]

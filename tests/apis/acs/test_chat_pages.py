@@ -24,9 +24,10 @@ def follow(world: World, user: User, target: str, base: str, **given: Any) -> tu
     return pages, links[:-1]
 
 
-@pytest.fixture
-def busy(world: World) -> tuple[World, User, str]:
-    """A user with several threads, one of them with several messages, participants and receipts."""
+@pytest.fixture(scope="module")
+def busy(shared_world: World) -> tuple[World, User, str]:
+    """Make a user with several threads, one of them with several messages, participants and receipts."""
+    world = shared_world
     ann = world.user()
     people = [world.user() for _ in range(4)]
     thread = world.thread(ann, *people)

@@ -68,10 +68,10 @@ def test_a_batch_joins_as_one(world: World) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"participants": []}, {"participants": None}, [], {"participants": [7]}])
-def test_a_batch_names_someone(world: World, body: Any) -> None:
+def test_a_batch_names_someone(shared_world: World, body: Any) -> None:
     """400 otherwise."""
-    ann = world.user()
-    answer = world.call("POST", f"{world.thread(ann)}/participants/:add", json=body, token=ann.token)
+    ann = shared_world.user()
+    answer = shared_world.call("POST", f"{shared_world.thread(ann)}/participants/:add", json=body, token=ann.token)
     assert (answer.status, answer.code) == (400, "BadRequest")
 
 
@@ -157,7 +157,8 @@ def test_typing_is_passed_on(world: World) -> None:
     """200 without a body; the name is told; the body may be left out."""
     ann, bob = world.user(), world.user()
     thread = world.thread(ann, bob)
-    for given in ({"json": {"senderDisplayName": "Ann"}}, {"json": {}}, {}):
+    bodies: list[dict[str, Any]] = [{"json": {"senderDisplayName": "Ann"}}, {"json": {}}, {}]
+    for given in bodies:
         answer = world.call("POST", f"{thread}/typing", token=ann.token, **given)
         assert (answer.status, answer.body) == (200, b"")
     told = [one.facts for one in world.happenings() if one.name == "chat.typing.sent"]

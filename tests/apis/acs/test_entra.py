@@ -90,7 +90,7 @@ def test_a_bearer_of_ours_is_verified_in_every_mode(make_world: Worlds) -> None:
 
 @pytest.fixture
 def trusting(make_world: Worlds, issuer: Issuer) -> World:
-    """A world that others can reach, and that trusts the issuer."""
+    """Give a world that others can reach, and that trusts the issuer."""
     return make_world(host="0.0.0.0", issuers=(issuer.address,), audiences=("https://communication.azure.com",))  # noqa: S104
 
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.support.world import HOST, World
+
+
+@pytest.fixture(scope="module")
+def world(shared_world: World) -> World:
+    """Share one world: these tests leave it as it was."""
+    return shared_world
 
 
 def test_a_user_is_created_without_a_body(world: World) -> None:
@@ -18,10 +25,11 @@ def test_a_user_is_created_without_a_body(world: World) -> None:
     assert re.fullmatch(r"8:acs:[0-9a-f-]{36}_[0-9a-f-]{36}", answer.json["identity"]["id"])
 
 
-def test_scopes_bring_a_token_in_the_same_request(world: World) -> None:
+def test_scopes_bring_a_token_in_the_same_request(make_world: Callable[..., World]) -> None:
     """One request, counted as CreateIdentity."""
+    world = make_world()
     asked: list[Any] = []
-    world.house.application._recorder.record = asked.append  # type: ignore[method-assign]
+    world.house.application._recorder.record = asked.append  # type: ignore[method-assign,assignment]
     answer = world.call("POST", "/identities", json={"createTokenWithScopes": ["chat", "voip", "chat"]}, key=True)
     assert answer.status == 201
     assert answer.json["accessToken"]["token"].count(".") == 2

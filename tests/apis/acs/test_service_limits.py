@@ -12,7 +12,7 @@ from tests.support.world import User, World
 
 @pytest.fixture
 def limited(make_world: Callable[..., World]) -> World:
-    """A world with the limits on."""
+    """Give a world with the limits on."""
     return make_world(service_limits=True)
 
 

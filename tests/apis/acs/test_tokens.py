@@ -78,11 +78,41 @@ def test_revocations_and_deletions_outlive_a_restart(world: World) -> None:
     renewed = issue(world, revoked)
     world.restart()
     assert [threads(world, one.token) for one in (revoked, deleted, renewed)] == [401, 401, 200]
-    # at once after the restart, in the same millisecond as before it
+    # a process that starts anew remembers no ids; the clock is all it has in common with the one before
+    world.advance(0.000_1)
     assert world.call("POST", f"/identities/{revoked.path}/:revokeAccessTokens", key=True).status == 204
     world.restart()
     again = issue(world, revoked)
     assert [threads(world, one.token) for one in (renewed, again)] == [401, 200]
+
+
+def test_a_clock_set_back_over_a_restart_revives_nothing(world: World) -> None:
+    """Revocations still end what they ended, and what is granted after them holds until the next."""
+    user = world.user()
+    assert world.call("POST", f"/identities/{user.path}/:revokeAccessTokens", key=True).status == 204
+    world.restart()
+    world.advance(-3600)
+    second = issue(world, user)
+    assert [threads(world, one.token) for one in (user, second)] == [401, 200]
+    assert world.call("POST", f"/identities/{user.path}/:revokeAccessTokens", key=True).status == 204
+    third = issue(world, user)
+    assert [threads(world, one.token) for one in (user, second, third)] == [401, 401, 200]
+
+
+def test_a_flood_of_tokens_does_not_outrun_revocation(world: World) -> None:
+    """Hundreds within one millisecond, a restart, and then a revocation ends them all."""
+    user = world.user()
+
+    async def flood() -> list[str]:
+        path, body = f"/identities/{user.path}/:issueAccessToken", {"scopes": ["chat"]}
+        return [(await world.request("POST", path, json=body, key=True)).json["token"] for _ in range(300)]
+
+    last = world.run(flood())[-1]
+    world.restart()
+    world.advance(0.001)
+    assert threads(world, last) == 200
+    assert world.call("POST", f"/identities/{user.path}/:revokeAccessTokens", key=True).status == 204
+    assert threads(world, last) == 401
 
 
 def test_deletion_ends_the_tokens_and_the_identity(world: World) -> None:
@@ -210,7 +240,7 @@ def test_what_a_user_is_refused_counts_for_their_resource(world: World) -> None:
     other = world.run(world.house.resources.create("other"))
     user = world.user(key=other.key1)
     asked: list[Any] = []
-    world.house.application._recorder.record = asked.append  # type: ignore[method-assign]
+    world.house.application._recorder.record = asked.append  # type: ignore[method-assign,assignment]
     world.call("GET", "/chat/nowhere", token=user.token)
     world.call("POST", "/identities", token=user.token)
     world.advance(24 * 3600)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
-from trunkline.apis.trunkline.auth import Callers, check_unconfined
+from trunkline.apis.trunkline.auth import Callers, check_owner, check_unconfined
 from trunkline.clock import rfc3339
 from trunkline.services.resources import Resource, Resources
 
@@ -53,6 +53,7 @@ class AccountHandlers:
 
     async def create(self, exchange: Exchange) -> Response:
         """Make a resource, or give the one of that name: 201 or 200."""
+        check_owner(exchange)  # the answer holds its keys
         check_unconfined(exchange)
         name = exchange.params["name"]
         status = 200 if self._resources.find(name.strip()) else 201
@@ -62,6 +63,7 @@ class AccountHandlers:
 
     async def regenerate(self, exchange: Exchange) -> Response:
         """Replace one of two keys; the other goes on."""
+        check_owner(exchange)
         resource = self._callers.resource_of(exchange, exchange.params["name"])
         fresh = await self._resources.regenerate(resource.name, exchange.params["key"].lower())
         self._changed()

@@ -15,7 +15,8 @@ class Callers:
     """Tells who calls, and what they may do.
 
     The default resource's API key may do everything; another resource's key, or a bearer minted for one resource,
-    has to do with that resource only. A reader's bearer reads.
+    has to do with that resource only. A reader's bearer reads, a contributor's changes things, and only an owner's
+    sees keys and mints bearers, so that nobody gains by them what he has not.
     """
 
     def __init__(self, resources: Resources, keyring: Keyring) -> None:
@@ -68,9 +69,15 @@ class Callers:
 
 
 def check_may_write(exchange: Exchange) -> None:
-    """Refuse readers what changes things or reveals secrets; raises ForbiddenError."""
+    """Refuse readers what changes things; raises ForbiddenError."""
     if not exchange.principal.may_write:
         raise ForbiddenError("A reader may not do this; it needs a bearer for contributor or owner, or an API key.")
+
+
+def check_owner(exchange: Exchange) -> None:
+    """Refuse everyone but owners what reveals keys or makes bearers; raises ForbiddenError."""
+    if exchange.principal.role != "owner":
+        raise ForbiddenError("This reveals keys or makes bearers; it needs an owner's bearer or an API key.")
 
 
 def check_unconfined(exchange: Exchange) -> None:

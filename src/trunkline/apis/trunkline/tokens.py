@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
-from trunkline.apis.trunkline.auth import Callers
+from trunkline.apis.trunkline.auth import Callers, check_owner
 from trunkline.clock import rfc3339
-from trunkline.errors import ForbiddenError, InvalidError
-from trunkline.services.access import ROLES, Keyring
+from trunkline.errors import InvalidError
+from trunkline.services.access import Keyring
 
 HOURS = 12.0
 
@@ -37,12 +37,10 @@ class TokenHandlers:
         return {"MintToken": self.mint}
 
     async def mint(self, exchange: Exchange) -> Response:
-        """Mint a bearer; nobody mints one that may do more than he."""
+        """Mint a bearer for the caller's account, or the one that is named; without a name any, if the caller may."""
+        check_owner(exchange)
         body = exchange.json(TokenRequest)
-        principal = exchange.principal
-        if body.role in ROLES and ROLES.index(body.role) > ROLES.index(principal.role):
-            raise ForbiddenError(f"A {principal.role} mints no bearer for {body.role}.", target="role")
-        account = body.account or principal.resource
+        account = body.account or exchange.principal.resource
         if account:
             account = self._callers.resource_of(exchange, account).name
         try:

@@ -8,6 +8,7 @@ from trunkline.services.chat.messages import Messages
 from trunkline.services.chat.participants import Participants
 from trunkline.services.chat.receipts import Receipts
 from trunkline.services.chat.threads import Threads
+from trunkline.services.chat.ticks import Ticks
 from trunkline.services.identity import Identities
 from trunkline.state.database import Database
 
@@ -16,7 +17,8 @@ class Chat:
     """The chat service, one part a noun."""
 
     def __init__(self, database: Database, clock: Clock, ids: Ids, identities: Identities) -> None:
-        self.threads = Threads(database, clock, ids, identities)
-        self.participants = Participants(database, clock, ids, identities)
-        self.messages = Messages(database, clock, ids)
-        self.receipts = Receipts(database, clock, ids)
+        ticks = Ticks()
+        self.threads = Threads(database, clock, ids, ticks, identities)
+        self.participants = Participants(database, clock, ids, ticks, identities)
+        self.messages = Messages(database, clock, ids, ticks)
+        self.receipts = Receipts(database, clock, ids, ticks)

@@ -16,6 +16,7 @@ from trunkline.ids import Ids
 from trunkline.services.actor import Actor
 from trunkline.services.chat import rules
 from trunkline.services.chat.tables import messages
+from trunkline.services.chat.ticks import Ticks
 from trunkline.state.database import Database
 from trunkline.state.transaction import Reader, Transaction
 
@@ -80,10 +81,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 class Messages:
     """Sends, lists, edits and deletes messages."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, ticks: Ticks) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
+        self._ticks = ticks
 
     async def send(
         self,
@@ -104,7 +106,7 @@ class Messages:
         def unit(transaction: Transaction) -> int:
             thread, _ = rules.joined(transaction, actor, thread_id)
             now = self._clock.now()
-            message_id = self._ids.tick(now, thread_id)
+            message_id = self._ticks.next(transaction, now, thread_id)
             transaction.hand(
                 rules.put_message,
                 thread_id=thread_id,
@@ -189,7 +191,7 @@ class Messages:
             if content is None and metadata is msgspec.UNSET:
                 return  # an empty patch changes nothing, and nobody is told
             now = self._clock.now()
-            version = self._ids.tick(now, thread_id)
+            version = self._ticks.next(transaction, now, thread_id, after=message.version)
             text = message.content if content is None else _clean(message.kind, content)
             merged = message.metadata if metadata is msgspec.UNSET else rules.merged(message.metadata, metadata)
             transaction.hand(
@@ -225,7 +227,7 @@ class Messages:
             if message.deleted_at is not None:
                 return
             now = self._clock.now()
-            version = self._ids.tick(now, thread_id)
+            version = self._ticks.next(transaction, now, thread_id, after=message.version)
             transaction.hand(
                 _delete, of_thread=thread_id, of_id=message_id, metadata={}, version=version, deleted_at=now
             )

@@ -17,6 +17,7 @@ from trunkline.services.actor import Actor
 from trunkline.services.chat import rules
 from trunkline.services.chat.rules import Participant
 from trunkline.services.chat.tables import participants
+from trunkline.services.chat.ticks import Ticks
 from trunkline.services.identity import Identities
 from trunkline.state.database import Database
 from trunkline.state.transaction import Transaction
@@ -67,10 +68,11 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 class Participants:
     """Lists, adds and removes participants."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, identities: Identities) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, ticks: Ticks, identities: Identities) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
+        self._ticks = ticks
         self._identities = identities
 
     async def list(self, actor: Actor, thread_id: str, *, most: int, skip: int) -> Sequence[Participant]:
@@ -101,7 +103,7 @@ class Participants:
     def _join(self, transaction: Transaction, actor: Actor, thread: rules.Thread, new: Sequence[Joining]) -> None:
         message_id = rules.system_message(
             transaction,
-            self._ids,
+            self._ticks,
             self._clock.now(),
             thread.id,
             actor,
@@ -147,7 +149,7 @@ class Participants:
             shown = Joining(user_id=user_id, display_name=leaving.display_name, metadata=leaving.metadata).shown()
             message_id = rules.system_message(
                 transaction,
-                self._ids,
+                self._ticks,
                 self._clock.now(),
                 thread_id,
                 actor,

@@ -14,6 +14,7 @@ from trunkline.ids import Ids
 from trunkline.services.actor import Actor
 from trunkline.services.chat import rules
 from trunkline.services.chat.tables import messages, receipts
+from trunkline.services.chat.ticks import Ticks
 from trunkline.state.database import Database
 from trunkline.state.transaction import Reader, Transaction
 
@@ -47,10 +48,11 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 class Receipts:
     """Keeps one receipt a participant, the furthest; passes typing on."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, ticks: Ticks) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
+        self._ticks = ticks
 
     async def send(self, actor: Actor, thread_id: str, message_id: int) -> None:
         """Keep that the actor has read up to a message; an earlier one changes nothing."""
@@ -96,7 +98,7 @@ class Receipts:
             thread, _ = rules.joined(transaction, actor, thread_id)
             _small(thread)
             now = self._clock.now()
-            tick = self._ids.tick(now, thread_id)
+            tick = self._ticks.next(transaction, now, thread_id)
             rules.tell(
                 transaction,
                 self._ids,

@@ -18,6 +18,7 @@ from trunkline.events.event import Event
 from trunkline.ids import Ids
 from trunkline.services.actor import Actor
 from trunkline.services.chat.tables import messages, participants, threads
+from trunkline.services.chat.ticks import Ticks
 from trunkline.state.transaction import Reader, Transaction
 
 MOST_PARTICIPANTS = 250
@@ -178,7 +179,7 @@ def known(reader: Reader | Transaction, actor: Actor, thread_id: str) -> tuple[T
 
 def system_message(
     transaction: Transaction,
-    ids: Ids,
+    ticks: Ticks,
     now: datetime,
     thread_id: str,
     actor: Actor,
@@ -188,7 +189,7 @@ def system_message(
     members: list[dict[str, Any]] | None = None,
 ) -> int:
     """Hand over a message that tells of the thread itself; returns its id."""
-    message_id = ids.tick(now, thread_id)
+    message_id = ticks.next(transaction, now, thread_id)
     transaction.hand(
         put_message,
         thread_id=thread_id,

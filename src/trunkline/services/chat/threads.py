@@ -18,6 +18,7 @@ from trunkline.services.chat import rules
 from trunkline.services.chat.participants import Joining, Refused, put_participant, row_of, sort_out
 from trunkline.services.chat.rules import Thread
 from trunkline.services.chat.tables import messages, participants, threads
+from trunkline.services.chat.ticks import Ticks
 from trunkline.services.identity import Identities
 from trunkline.state.database import Database
 from trunkline.state.transaction import Reader, Transaction
@@ -87,10 +88,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 class Threads:
     """Creates, lists, changes and deletes threads."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, identities: Identities) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, ticks: Ticks, identities: Identities) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
+        self._ticks = ticks
         self._identities = identities
 
     async def create(
@@ -115,7 +117,8 @@ class Threads:
         def unit(transaction: Transaction) -> tuple[Thread, list[Refused]]:
             if request and (answer := repeatability.earlier(transaction, scope, request)):
                 made = msgspec.json.decode(answer, type=_Made)
-                return rules.thread_of(transaction, actor, made.thread_id), made.refused
+                found = rules.thread_of(transaction, actor, made.thread_id, also_deleted=True)
+                return found, made.refused
             thread = self._write(transaction, actor, thread_id, topic, metadata, members)
             if request:
                 made = _Made(thread_id=thread_id, refused=refused)
@@ -134,7 +137,7 @@ class Threads:
         members: list[Joining],
     ) -> Thread:
         now = self._clock.now()
-        created_tick = self._ids.tick(now, thread_id)
+        created_tick = self._ticks.first(now, thread_id)
         now = from_milliseconds(created_tick)
         transaction.hand(
             _put,
@@ -154,8 +157,8 @@ class Threads:
             transaction.hand(put_participant, **row)
             everyone.append(one.participant(row["shared_from"]))
         shown = [one.shown() for one in members]
-        rules.system_message(transaction, self._ids, now, thread_id, actor, kind="participantAdded", members=shown)
-        rules.system_message(transaction, self._ids, now, thread_id, actor, kind="topicUpdated", content=topic)
+        rules.system_message(transaction, self._ticks, now, thread_id, actor, kind="participantAdded", members=shown)
+        rules.system_message(transaction, self._ticks, now, thread_id, actor, kind="topicUpdated", content=topic)
         rules.tell(
             transaction,
             self._ids,
@@ -226,10 +229,12 @@ class Threads:
             now = self._clock.now()
             new_topic = thread.topic if topic is None else topic
             new_metadata = thread.metadata if metadata is msgspec.UNSET else rules.merged(thread.metadata, metadata)
-            version = self._ids.tick(now, thread_id)
+            version = self._ticks.next(transaction, now, thread_id, after=thread.version)
             transaction.hand(_change, of_thread=thread_id, topic=new_topic, metadata=new_metadata, version=version)
             if topic is not None:
-                rules.system_message(transaction, self._ids, now, thread_id, actor, kind="topicUpdated", content=topic)
+                rules.system_message(
+                    transaction, self._ticks, now, thread_id, actor, kind="topicUpdated", content=topic
+                )
             rules.tell(
                 transaction,
                 self._ids,
@@ -256,7 +261,7 @@ class Threads:
             if thread.deleted_at is not None:
                 return
             now = self._clock.now()
-            version = self._ids.tick(now, thread_id)
+            version = self._ticks.next(transaction, now, thread_id, after=thread.version)
             transaction.hand(_delete, of_thread=thread_id, deleted_at=now, version=version)
             rules.tell(
                 transaction,

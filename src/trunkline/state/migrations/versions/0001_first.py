@@ -12,7 +12,8 @@ down_revision = None
 def upgrade() -> None:
     """Make the tables."""
     _make_access()
-    _make_chat()
+    _make_threads()
+    _make_messages()
     _make_events()
     _make_deliveries()
     _make_facts()
@@ -61,8 +62,8 @@ def _make_access() -> None:
     )
 
 
-def _make_chat() -> None:
-    """Make the threads with their participants, messages and receipts."""
+def _make_threads() -> None:
+    """Make the chat threads and who takes part."""
     op.create_table(
         "chat_threads",
         sa.Column("id", sa.String(80), nullable=False),
@@ -89,6 +90,10 @@ def _make_chat() -> None:
         sa.PrimaryKeyConstraint("thread_id", "user_id"),
     )
     op.create_index("chat_participants_of_user", "chat_participants", ["user_id"])
+
+
+def _make_messages() -> None:
+    """Make the chat messages and who has read them."""
     op.create_table(
         "chat_messages",
         sa.Column("thread_id", sa.String(80), nullable=False),
