@@ -193,3 +193,13 @@ def test_every_setting_is_documented_from_one_list() -> None:
         assert row.kind
         if row.kind == "number":
             assert type(row.default) is kinds[row.name] is int
+
+
+@pytest.mark.parametrize(
+    "exposed", [{"public_url": "https://chat.example"}, {"trusted_proxies": "127.0.0.1"}, {"host": "192.0.2.1"}]
+)
+def test_nothing_is_taken_on_trust_where_others_can_call(exposed: dict[str, str]) -> None:
+    """Beyond this machine, neither unverified bearers nor private webhooks are accepted by themselves."""
+    found = load(environment={}, **exposed)
+    assert not found.development
+    assert not found.private_webhooks_allowed

@@ -46,6 +46,7 @@ from trunkline.events.dispatcher import Dispatcher
 from trunkline.events.retention import Retention
 from trunkline.events.subscriptions import Subscriptions
 from trunkline.ids import Ids
+from trunkline.services import repeatability
 from trunkline.services.access import Keyring
 from trunkline.services.chat import Chat
 from trunkline.services.identity import Identities
@@ -149,7 +150,13 @@ class House:
             courier=self.courier,
             resource=find,
         )
-        retention = Retention(database=self.database, clock=clock, settings=settings, subscriptions=self.subscriptions)
+        retention = Retention(
+            database=self.database,
+            clock=clock,
+            settings=settings,
+            subscriptions=self.subscriptions,
+            also=(repeatability.forget,),
+        )
         self.subscriptions.open()
         for part in (self.courier, self.subscriptions, self.dispatcher, retention):
             self._stack.push_async_callback(part.stop)

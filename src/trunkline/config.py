@@ -67,7 +67,8 @@ class Settings:
     auth_mode: Literal["auto", "development", "strict"] = _setting(
         "auto",
         "Whether Entra bearers that nobody here can verify are accepted: development accepts them, strict refuses "
-        "them, auto is development only while every listener is on loopback and no issuer is configured.",
+        "them, auto is development only while every listener is on loopback, no proxy or public address is set and no "
+        "issuer is configured.",
     )
     hmac_mode: Literal["strict", "lenient"] = _setting(
         "strict",
@@ -115,17 +116,22 @@ class Settings:
             return self.host.lower() == "localhost"
 
     @property
+    def reached_from_here_only(self) -> bool:
+        """Tell whether nobody but this machine can call: loopback, and no proxy said to stand in front."""
+        return self.loopback_only and not self.public_url and not self.trusted_proxies
+
+    @property
     def development(self) -> bool:
         """Tell whether bearers that nobody here can verify are accepted."""
         if self.auth_mode == "auto":
-            return self.loopback_only and not self.issuers
+            return self.reached_from_here_only and not self.issuers
         return self.auth_mode == "development"
 
     @property
     def private_webhooks_allowed(self) -> bool:
         """Tell whether events may go to private addresses."""
         if self.private_webhooks == "auto":
-            return self.loopback_only
+            return self.reached_from_here_only
         return self.private_webhooks == "allow"
 
 

@@ -102,6 +102,7 @@ def test_the_servers_own_names_are_answered_to(host: str) -> None:
         "x.demo.communication.localhost",
         "demo.communication.localhost.evil.example",
         "localhost..",
+        f"{'0' * 300}localhost",
         "\xffocalhost",
     ],
 )

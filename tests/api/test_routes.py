@@ -54,7 +54,7 @@ def filled(draw: st.DrawFn, row: Operation) -> tuple[str, dict[str, str]]:
     return "/" + "/".join(parts), params
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_each_operations_path_leads_to_itself_and_no_other(data: st.DataObject) -> None:
     """With ids full of colons, encoded slashes and @, and with literals in any case."""
@@ -76,7 +76,7 @@ def test_each_operation_is_found_by_a_plain_example(vendor: str, row: Operation)
     assert DOORS[vendor].find(row.method, path).operation == row
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(DOORS)), st.sampled_from(METHODS), st.text(max_size=60), st.booleans())
 def test_no_path_whatever_breaks_the_table(vendor: str, method: str, tail: str, encode: bool) -> None:
     """Any text leads somewhere or nowhere, but never to an error."""

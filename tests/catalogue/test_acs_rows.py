@@ -309,9 +309,7 @@ def test_rows_without_a_route_name_what_counts_them() -> None:
 
 def test_every_route_is_written_in_one_form() -> None:
     """A route is a method and a path whose parameters are snake_case and fill a segment up to its suffix."""
-    form = re.compile(
-        r"(GET|POST|PUT|PATCH|DELETE) (/(\{[a-z]+(_[a-z]+)*\}(:[A-Za-z]+)?|:?[A-Za-z]+(:[A-Za-z]+)?))+"
-    )
+    form = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/(\{[a-z]+(_[a-z]+)*\}(:[A-Za-z]+)?|:?[A-Za-z]+(:[A-Za-z]+)?))+")
     wrong = [route for _, _, route in routes() if not form.fullmatch(route)]
     assert wrong == []
 

@@ -55,9 +55,7 @@ def a_case(name: str, inside: str = "", reached: str = "yes") -> str:
 
 def test_only_the_tests_of_a_package_are_unpacked(tmp_path: Path) -> None:
     """The SDK itself is the installed one; its source stays in the archive, and old files do not linger."""
-    archive = an_archive(
-        tmp_path / "a.tar.gz", TEST_FILE, ("sdk-1.0/setup.py", b""), ("sdk-1.0/tests/x/y.py", b"y")
-    )
+    archive = an_archive(tmp_path / "a.tar.gz", TEST_FILE, ("sdk-1.0/setup.py", b""), ("sdk-1.0/tests/x/y.py", b"y"))
     target = tmp_path / "out"
     target.mkdir()
     (target / "stale.py").write_text("")
@@ -67,9 +65,7 @@ def test_only_the_tests_of_a_package_are_unpacked(tmp_path: Path) -> None:
     assert (target / "test_it.py").read_bytes() == TEST_FILE[1]
 
 
-@pytest.mark.parametrize(
-    "name", ["sdk-1.0/tests/../../../out.py", "/sdk-1.0/tests/out.py", "sdk-1.0/tests/..\\out.py"]
-)
+@pytest.mark.parametrize("name", ["sdk-1.0/tests/../../../out.py", "/sdk-1.0/tests/out.py", "sdk-1.0/tests/..\\out.py"])
 def test_an_archive_that_leads_out_is_refused_whole(tmp_path: Path, name: str) -> None:
     """One bad path, and not even the good files before it are written."""
     archive = an_archive(tmp_path / "a.tar.gz", TEST_FILE, (name, b"x"))
@@ -119,9 +115,7 @@ def test_an_archive_is_known_by_its_hash(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_an_archive_with_another_hash_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the index gives out under the name and version is not enough."""
-    monkeypatch.setattr(
-        packages, "_download", lambda _suites, folder: an_archive(folder / "sdk-1.0.tar.gz", TEST_FILE)
-    )
+    monkeypatch.setattr(packages, "_download", lambda _suites, folder: an_archive(folder / "sdk-1.0.tar.gz", TEST_FILE))
     with pytest.raises(CannotRunError, match="no archive with sha256 0000"):
         packages.fetch([a_suite()], tmp_path)
 
@@ -129,9 +123,7 @@ def test_an_archive_with_another_hash_is_not_used(tmp_path: Path, monkeypatch: p
 def test_failures_errors_and_skips_are_no_passes(tmp_path: Path) -> None:
     """Whatever is not a pass is told with its reason; a failure with a failing teardown is one test."""
     cases = a_case("test_a") + a_case("test_b", '<failure message="assert 1 == 2"/>')
-    cases += a_case("test_b", '<error message="teardown"/>') + a_case(
-        "test_c", '<skipped message="no number"/>'
-    )
+    cases += a_case("test_b", '<error message="teardown"/>') + a_case("test_c", '<skipped message="no number"/>')
     verdict = results.judge(a_suite(tests=3), outcomes_of(tmp_path, cases), None)
     assert (verdict.passed, verdict.total, verdict.is_good) == (1, 3, False)
     assert verdict.failed == [
@@ -146,9 +138,7 @@ def test_a_named_test_that_asks_nothing_is_excluded(tmp_path: Path) -> None:
     cases = a_case("test_a") + a_case("test_teams[x]", reached="no") + a_case("test_teams[y]", reached="no")
     verdict = results.judge(suite, outcomes_of(tmp_path, cases), None)
     assert verdict.is_good
-    assert (
-        report.as_json({"it": verdict}) == '{"conformance": {"it": {"passed": 1, "total": 1, "excluded": 2}}}'
-    )
+    assert report.as_json({"it": verdict}) == '{"conformance": {"it": {"passed": 1, "total": 1, "excluded": 2}}}'
     told = "\n".join(report.lines("it", suite, verdict, 1.0, tmp_path))
     assert "2 not counted, needs a tenant: test_teams x2" in told
 

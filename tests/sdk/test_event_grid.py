@@ -36,14 +36,14 @@ def people(customer: Customer) -> tuple[Person, Person]:
 
 @pytest.fixture
 def hook() -> Iterator[Webhook]:
-    """A webhook that agrees."""
+    """Run a webhook that agrees."""
     with webhook() as one:
         yield one
 
 
 @pytest.fixture
 def subscriptions(customer: Customer) -> Iterator[Any]:
-    """The client's operations; what a test has subscribed is gone afterwards."""
+    """Give the client's operations; what a test has subscribed is gone afterwards."""
     operations = customer.grid().event_subscriptions
     yield operations
     for one in list(everything(customer, operations)):
@@ -198,7 +198,11 @@ def test_cloudevents_are_agreed_by_options_and_come_one_by_one(
     sent = hook.wait_for("Notification")
     assert sent.headers["content-type"] == "application/cloudevents+json; charset=utf-8"
     assert set(sent.body) == {"id", "source", "subject", "data", "type", "time", "specversion"}
-    assert (sent.body["type"], sent.body["source"], sent.body["specversion"]) == (PREFIX + IN_THREAD, customer.id, "1.0")
+    assert (sent.body["type"], sent.body["source"], sent.body["specversion"]) == (
+        PREFIX + IN_THREAD,
+        customer.id,
+        "1.0",
+    )
     assert sent.body["subject"] == f"thread/{thread_id}/sender/{ann.id}"
 
 
@@ -251,7 +255,9 @@ def test_a_deleted_subscription_is_told_so_and_hears_no_more(
 ) -> None:
     """Deleting twice is fine; one that is not there cannot be read."""
     for name in ("leaving", "staying"):
-        subscriptions.begin_create_or_update(customer.id, name, wanting(hook, IN_THREAD, url=f"{hook.base}/{name}")).result()
+        subscriptions.begin_create_or_update(
+            customer.id, name, wanting(hook, IN_THREAD, url=f"{hook.base}/{name}")
+        ).result()
     subscriptions.begin_delete(customer.id, "leaving").result()
     subscriptions.begin_delete(customer.id, "leaving").result()
     farewell = hook.wait_for("SubscriptionDeletion", "/leaving")

@@ -158,7 +158,9 @@ def test_requests_are_split_by_each_dimension_under_each_of_its_names(
         ),
         (
             "Operation eq 'SendChatMessage' and StatusSubClass eq '4XX'",
-            lambda operation, status: ("SendChatMessage", "4xx") if (operation, status[0]) == ("SendChatMessage", "4") else None,
+            lambda operation, status: (
+                ("SendChatMessage", "4xx") if (operation, status[0]) == ("SendChatMessage", "4") else None
+            ),
         ),
         (
             "Operation eq '*' and StatusCode eq '413' or StatusCode eq '404'",

@@ -75,11 +75,12 @@ def test_silent_counters_go() -> None:
 def test_there_are_never_more_counters_than_allowed() -> None:
     """A flood of names costs a bounded amount of memory; the busy are remembered longest."""
     limits = limiting(TurnedClock(), ("thread", 2, 10), most_counters=10)
-    taken(limits, thread="busy")
+    for _ in range(2):
+        taken(limits, thread="busy")
     for number in range(1000):
         taken(limits, thread=f"{number}" * 100)
         if number % 5 == 0:
-            taken(limits, thread="busy")
+            assert taken(limits, thread="busy") > 0
     (window,) = limits._windows["Do"]
     assert len(window._counters) == 10
     assert all(isinstance(key, int) for key in window._counters)

@@ -228,6 +228,27 @@ def test_a_unit_sees_what_earlier_units_of_its_group_wrote(tmp_path: Path) -> No
     run(work())
 
 
+def test_a_refusal_of_the_first_try_does_not_stand_when_the_second_goes_through(tmp_path: Path) -> None:
+    """It may have rested on rows of the group that were not kept."""
+    tries: list[None] = []
+
+    def careful(transaction: Transaction) -> str:
+        tries.append(None)
+        if len(tries) == 1:
+            raise NotFoundError("not yet")
+        transaction.hand(put, id=1, value="careful")
+        return "put"
+
+    async def work() -> None:
+        async with opened(tmp_path) as database:
+            results = await together(database, putting(7), careful, putting(7))
+            assert (results[0], results[1]) == (7, "put")
+            assert isinstance(results[2], ConflictError)
+
+    run(work())
+    assert kept(tmp_path) == {1: "careful", 7: "x"}
+
+
 def test_a_unit_that_reads_after_its_own_write_is_a_mistake(tmp_path: Path) -> None:
     """Its rows are not there yet, so reading would mislead it."""
 

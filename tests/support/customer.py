@@ -102,7 +102,9 @@ class Customer:
 
     def read(self, client: MetricsClient, what: str, **query: str) -> Any:
         """GET something of the resource's metrics with a client's own pipeline; raises what the client raises."""
-        request = HttpRequest("GET", f"{self.id}/providers/Microsoft.Insights/{what}", params={"api-version": "2024-02-01", **query})
+        request = HttpRequest(
+            "GET", f"{self.id}/providers/Microsoft.Insights/{what}", params={"api-version": "2024-02-01", **query}
+        )
         response = client.send_request(request)
         response.raise_for_status()
         return response.json()
@@ -111,7 +113,18 @@ class Customer:
         """Put a request that no client has, signed with the access key."""
         content = b"" if body is None else msgspec.json.encode(body)
         host = self.served.https.removeprefix("https://")
-        headers = signed(method, target, host, content, self.resource.key1, datetime.now(UTC))
+        return self._put(
+            method, target, content, signed(method, target, host, content, self.resource.key1, datetime.now(UTC))
+        )
+
+    def ask(self, *measures: str, by: tuple[str, ...] = ()) -> dict[tuple[str, ...], list[float]]:
+        """Ask Trunkline's own API for measures of the last hour, by the values they are split by."""
+        question = msgspec.json.encode({"measures": measures, "by": by})
+        answer = self._put("POST", "/api/v1/ask", question, {"x-api-key": self.resource.api_key})
+        assert answer.status == 200, answer.body
+        return {tuple(point["split"]): point["values"] for point in answer.json["points"]}
+
+    def _put(self, method: str, target: str, content: bytes, headers: dict[str, str]) -> Answer:
         request = urllib.request.Request(  # noqa: S310 - the address is the test's own
             self.served.https + target, content or None, {**headers, "content-type": "application/json"}, method=method
         )
@@ -123,10 +136,11 @@ class Customer:
             with error:
                 return Answer(error.code, _lower(error.headers), error.read())
 
-
     def settle(self) -> None:
         """Wait until every event so far was told and every delivery of the resource has its outcome."""
-        waits = sa.select(sa.func.count()).where(parcels.c.finished_at.is_(None), parcels.c.resource == self.resource.name)
+        waits = sa.select(sa.func.count()).where(
+            parcels.c.finished_at.is_(None), parcels.c.resource == self.resource.name
+        )
 
         def is_quiet(reader: Reader) -> bool:
             return not outbox.untold(reader, 1) and reader.value(waits) == 0

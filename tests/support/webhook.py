@@ -120,9 +120,6 @@ def _handler(hook: Webhook) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         """Hands every request to the webhook."""
 
-        protocol_version = "HTTP/1.1"
-        timeout = 0.5  # connections that are kept alive end soon, so that closing does not wait for them
-
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", "0")))
             headers = {name.lower(): value for name, value in self.headers.items()}

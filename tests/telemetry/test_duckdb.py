@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,6 +131,21 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
     """Not with an error of the engine's own."""
     store = DuckDBStore(tmp_path / "facts.duckdb")
     store.close()
+    with pytest.raises(UnavailableError):
+        store.answer(COUNT)
+
+
+def test_closing_waits_for_who_is_asking(tmp_path: Path) -> None:
+    """A question under way gets its answer; the next one hears that the store is closed."""
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    slow = Plan("SELECT count(*) FROM range(6000) a, range(6000) b WHERE (a.range * b.range) % 7 = 3", ())
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(store.answer, slow)
+        while not store._asking:
+            time.sleep(0.001)
+        store.close()
+        assert asking.done()
+        assert asking.result()[0][0] > 0
     with pytest.raises(UnavailableError):
         store.answer(COUNT)
 

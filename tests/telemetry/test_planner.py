@@ -35,6 +35,9 @@ MEASURES = {
         brief="A measure with several conditions of several kinds.",
     ),
     "requests.total_ms": Measure(source="requests", agg="sum", column="duration_ms", unit="ms", brief="A sum."),
+    "requests.per_failed": Measure(
+        ratio=("requests.count", "requests.failed"), unit="share", brief="A ratio that is often over nothing."
+    ),
     "requests.ms_of_failed": Measure(
         source="requests",
         agg="avg",
@@ -184,6 +187,21 @@ def test_a_planned_answer_is_what_counting_by_hand_gives(
     for key, values in expected.items():
         assert all(map(same, found[key], values)), (key, found[key], values)
     assert [row[0] for row in rows] == sorted(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("op", ["is", "starts"])
+@pytest.mark.parametrize("word", ["SendChatMessage", "SENDCHATMESSAGE", "sendchatmessage"])
+def test_a_folded_condition_takes_a_word_in_any_case(store: DuckDBStore, op: Any, word: str) -> None:
+    """Whether the fact or the question has the capitals."""
+    store._writer.execute("DELETE FROM requests")
+    fact = Request(
+        happened_at=NOW, resource="r", service="s", operation="sendChatMESSAGE", status=200, status_class="2xx"
+    )
+    store.append({"requests": [fact]}, "p", 1)
+    for fold, found in ((True, [(0, 1)]), (False, [])):
+        where = (Condition(column="operation", values=(word,), op=op, fold=fold),)
+        question = Series(measures=("requests.count",), start=NOW, end=NOW + timedelta(days=1), where=where)
+        assert store.answer(PLANNER.plan(question)) == found
 
 
 @settings(max_examples=100, deadline=None)

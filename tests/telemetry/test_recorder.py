@@ -430,8 +430,13 @@ def test_a_great_many_facts_travel_in_several_groups(tmp_path: Path) -> None:
     async def work() -> None:
         async with opened(tmp_path) as rooms:
             many = 2 * MOST_A_GROUP + 1
+            busy, free = threading.Event(), threading.Event()
+            holding = asyncio.ensure_future(rooms.database.write(lambda _: (busy.set(), free.wait(10))))
+            await asyncio.to_thread(busy.wait, 10)
             for number in range(many):
                 rooms.recorder.record(fact(number))
+            free.set()
+            await holding
             await until(lambda: not rooms.inbox.pending)
             assert waiting_rows(tmp_path) >= 3
             assert await rooms.count() == many

@@ -59,9 +59,7 @@ def _download(suites: list[Suite], folder: Path) -> None:
         options = ["--quiet", "--no-deps", "--no-binary", names, "--require-hashes"]
         command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), "-r", str(pins)]
         try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=False, timeout=DOWNLOAD_TIMEOUT_S
-            )
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DOWNLOAD_TIMEOUT_S)
         except subprocess.TimeoutExpired as error:
             raise CannotRunError(f"pip did not download {names} in {DOWNLOAD_TIMEOUT_S} s") from error
     if done.returncode != 0:

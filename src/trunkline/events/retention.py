@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from trunkline.state.database import Database
 from trunkline.state.transaction import Transaction
 
 _log = logging.getLogger(__name__)
+Forget = Callable[[Transaction, datetime, int], int]
 STEP = 500
 """How many rows go in one transaction, so that no other write waits long."""
 
@@ -33,13 +34,25 @@ _drop = sa.delete(outbox).where(outbox.c.number == sa.bindparam("of_number"))
 
 
 class Retention:
-    """Cleans up from `start` to `stop`; expired subscriptions go too."""
+    """Cleans up from `start` to `stop`; expired subscriptions go too.
 
-    def __init__(self, *, database: Database, clock: Clock, settings: Settings, subscriptions: Subscriptions) -> None:
+    `also` removes old rows of the floors above in the same way: at most so many made before a moment.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        settings: Settings,
+        subscriptions: Subscriptions,
+        also: Sequence[Forget] = (),
+    ) -> None:
         self._database = database
         self._clock = clock
         self._kept = timedelta(hours=settings.event_retention_hours)
         self._subscriptions = subscriptions
+        self._forget: tuple[Forget, ...] = (forget_events, queue.forget, *also)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -57,7 +70,7 @@ class Retention:
         await self._subscriptions.remove_expired()
         before = self._clock.now() - self._kept
         gone = 0
-        for forget in (forget_events, queue.forget):
+        for forget in self._forget:
             while step := await self._database.write(_bound(forget, before)):
                 gone += step
         return gone
@@ -80,5 +93,5 @@ def forget_events(transaction: Transaction, before: datetime, most: int) -> int:
     return len(rows)
 
 
-def _bound(forget: Callable[[Transaction, datetime, int], int], before: datetime) -> Callable[[Transaction], int]:
+def _bound(forget: Forget, before: datetime) -> Callable[[Transaction], int]:
     return lambda transaction: forget(transaction, before, STEP)

@@ -56,7 +56,7 @@ class Limits:
 
 
 class _Window:
-    """One limit and its counters, whoever was counted last at the end."""
+    """One limit and its counters, whoever asked last at the end."""
 
     def __init__(self, limit: Limit, most_counters: int) -> None:
         self.limit = limit
@@ -69,6 +69,7 @@ class _Window:
         moments = self._counters.get(key)
         if moments is None:
             return 0
+        self._counters.move_to_end(key)
         if moments and moments[-1] > now_ms:  # the machine's clock was set back
             moments.clear()
         while moments and moments[0] <= now_ms - self._length_ms:
@@ -78,7 +79,6 @@ class _Window:
     def count(self, key: int, now_ms: int) -> None:
         """Count one request."""
         self._counters.setdefault(key, deque()).append(now_ms)
-        self._counters.move_to_end(key)
         while len(self._counters) > self._most or self._last_of_oldest() <= now_ms - self._length_ms:
             self._counters.popitem(last=False)
 

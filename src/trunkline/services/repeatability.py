@@ -13,13 +13,20 @@ repeats = sa.Table(
     sa.Column("scope", sa.String(300), primary_key=True),
     sa.Column("request", sa.String(128), primary_key=True),
     sa.Column("answer", sa.LargeBinary, nullable=False),
-    sa.Column("made_at", Moment, nullable=False),
+    sa.Column("made_at", Moment, nullable=False, index=True),
 )
 _get = sa.select(repeats.c.answer).where(
     repeats.c.scope == sa.bindparam("of_scope"), repeats.c.request == sa.bindparam("of_request")
 )
 _put = sa.insert(repeats)
-_old = sa.delete(repeats).where(repeats.c.made_at < sa.bindparam("before"))
+_old = (
+    sa.select(repeats.c.scope, repeats.c.request)
+    .where(repeats.c.made_at < sa.bindparam("before"))
+    .limit(sa.bindparam("most"))
+)
+_drop = sa.delete(repeats).where(
+    repeats.c.scope == sa.bindparam("of_scope"), repeats.c.request == sa.bindparam("of_request")
+)
 
 
 def earlier(transaction: Transaction, scope: str, request: str) -> bytes | None:
@@ -33,6 +40,9 @@ def keep(transaction: Transaction, scope: str, request: str, answer: object, mad
     transaction.hand(_put, scope=scope, request=request, answer=msgspec.json.encode(answer), made_at=made_at)
 
 
-def forget(transaction: Transaction, before: object) -> None:
-    """Remove answers made before a moment."""
-    transaction.hand(_old, before=before)
+def forget(transaction: Transaction, before: object, most: int) -> int:
+    """Remove some answers made before a moment; returns how many."""
+    rows = transaction.all(_old, before=before, most=most)
+    for row in rows:
+        transaction.hand(_drop, of_scope=row.scope, of_request=row.request)
+    return len(rows)

@@ -17,6 +17,7 @@ def follow(world: World, user: User, target: str, base: str, **given: Any) -> tu
         answer = world.call("GET", target, token=user.token, **given)
         assert answer.status == 200, answer.body
         pages.append(answer.json["value"])
+        assert len(pages) < 100
         link = answer.json.get("nextLink", "")
         assert link.startswith(base) or not link
         links.append(link)

@@ -123,7 +123,7 @@ def moment(text: str, name: str) -> datetime:
     """Read a moment; raises InvalidError naming the parameter."""
     try:
         return parse_rfc3339(text)
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise InvalidError(f"{name} must be an RFC 3339 moment.", target=name) from error
 
 

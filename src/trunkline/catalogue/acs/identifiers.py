@@ -68,13 +68,11 @@ def raw_id(given: Any) -> str:
         return f"8:{_cloud(teams)}:{user_id}"
     if (app := given.get("microsoftTeamsApp")) is not None:
         return f"28:{_cloud(app)}:{_text(_member(app, 'appId'), 'microsoftTeamsApp.appId')}"
-    raise ValueError(
-        "The identifier has neither rawId nor communicationUser, phoneNumber or microsoftTeamsUser."
-    )
+    raise ValueError("The identifier has neither rawId nor communicationUser, phoneNumber or microsoftTeamsUser.")
 
 
-def _cloud(body: dict[str, Any]) -> str:
-    return {"dod": "dod", "gcch": "gcch"}.get(str(body.get("cloud", "")), "orgid")
+def _cloud(body: Any) -> str:
+    return {"dod": "dod", "gcch": "gcch"}.get(str(_member(body, "cloud")), "orgid")
 
 
 def _member(body: Any, name: str) -> Any:

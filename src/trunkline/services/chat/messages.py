@@ -107,33 +107,25 @@ class Messages:
             thread, _ = rules.joined(transaction, actor, thread_id)
             now = self._clock.now()
             message_id = self._ticks.next(transaction, now, thread_id)
-            transaction.hand(
-                rules.put_message,
-                thread_id=thread_id,
-                id=message_id,
-                kind=kind,
-                content=content,
-                sender_id=actor.user_id,
-                sender_display_name=sender_display_name,
-                metadata=metadata,
-                members=[],
-                version=message_id,
-            )
+            said: dict[str, Any] = {
+                "thread_id": thread_id,
+                "content": content,
+                "sender_id": actor.user_id,
+                "sender_display_name": sender_display_name,
+                "metadata": metadata,
+                "version": message_id,
+            }
+            transaction.hand(rules.put_message, id=message_id, kind=kind, members=[], **said)
             rules.tell(
                 transaction,
                 self._ids,
                 now,
                 actor,
                 "chat.message.sent",
-                thread_id=thread_id,
+                **said,
                 message_id=str(message_id),
-                sender_id=actor.user_id,
-                sender_display_name=sender_display_name,
-                content=content,
                 type=kind,
-                metadata=metadata,
                 composed_at=from_milliseconds(message_id),
-                version=message_id,
                 recipients=thread.others(actor.user_id),
             )
             return message_id

@@ -136,26 +136,25 @@ class Threads:
         metadata: dict[str, str],
         members: list[Joining],
     ) -> Thread:
-        now = self._clock.now()
-        created_tick = self._ticks.first(now, thread_id)
-        now = from_milliseconds(created_tick)
-        transaction.hand(
-            _put,
+        version = self._ticks.first(self._clock.now(), thread_id)
+        now = from_milliseconds(version)
+        thread = Thread(
             id=thread_id,
-            resource=actor.resource.name,
             topic=topic,
             metadata=metadata,
             created_at=now,
             created_by=actor.user_id,
             deleted_at=None,
-            version=created_tick,
-        )
-        everyone = []
-        for place, one in enumerate(members):
+            version=version,
             # whoever is there from the beginning sees everything, unless told otherwise
+            everyone=tuple(one.participant(one.shared_from or now) for one in members),
+        )
+        properties = msgspec.structs.asdict(thread)
+        del properties["everyone"]
+        transaction.hand(_put, resource=actor.resource.name, **properties)
+        for place, one in enumerate(members):
             row = row_of(thread_id, one, joined_at=now, shared_from=one.shared_from or now, place=place)
             transaction.hand(put_participant, **row)
-            everyone.append(one.participant(row["shared_from"]))
         shown = [one.shown() for one in members]
         rules.system_message(transaction, self._ticks, now, thread_id, actor, kind="participantAdded", members=shown)
         rules.system_message(transaction, self._ticks, now, thread_id, actor, kind="topicUpdated", content=topic)
@@ -170,20 +169,11 @@ class Threads:
             metadata=metadata,
             created_at=now,
             created_by=actor.user_id,
-            version=created_tick,
+            version=version,
             participants=shown,
-            recipients=[one.user_id for one in members if one.user_id != actor.user_id],
+            recipients=thread.others(actor.user_id),
         )
-        return Thread(
-            id=thread_id,
-            topic=topic,
-            metadata=metadata,
-            created_at=now,
-            created_by=actor.user_id,
-            deleted_at=None,
-            version=created_tick,
-            everyone=tuple(everyone),
-        )
+        return thread
 
     async def get(self, actor: Actor, thread_id: str) -> Thread:
         """Return a thread that the actor takes part in."""

@@ -60,6 +60,7 @@ def _make_access() -> None:
         sa.Column("made_at", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("scope", "request"),
     )
+    op.create_index("ix_repeats_made_at", "repeats", ["made_at"])
 
 
 def _make_threads() -> None:
