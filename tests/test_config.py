@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trunkline.config import PREFIX, Settings, load, rows
+from trunkline.config import PREFIX, Settings, load, rows, strangers
 from trunkline.errors import ConfigurationError
 
 KEY = "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
@@ -203,3 +203,9 @@ def test_nothing_is_taken_on_trust_where_others_can_call(exposed: dict[str, str]
     found = load(environment={}, **exposed)
     assert not found.development
     assert not found.private_webhooks_allowed
+
+
+def test_a_variable_that_is_no_setting_is_named() -> None:
+    """A slip is found; other programs' variables of the same beginning stop nothing."""
+    environment = {"TRUNKLINE_HTTP_PORT": "1", "TRUNKLINE_CONFIG": "x", "TRUNKLINE_HTP_PORT": "1", "PATH": ""}
+    assert strangers(environment) == ["TRUNKLINE_HTP_PORT"]

@@ -42,6 +42,10 @@ def event_types() -> Iterator[str]:
     """Tabulate the event types that are told."""
     rows = ((f"`{name}`", f"`{row.on}`", f"`{row.subject}`", row.brief) for name, row in load().event_types.items())
     yield from _table(("event type", "told on", "subject", "what it says"), rows)
+    yield ""
+    yield "Accepted in a subscription, and told once their service is built:"
+    yield ""
+    yield from _table(("event type", "what it says"), ((f"`{n}`", b) for n, b in load().untold_event_types.items()))
 
 
 def measures() -> Iterator[str]:

@@ -124,7 +124,7 @@ class House:
         await self.resources.settle(settings)
         self.keyring = Keyring(self.database, clock)
         await self.keyring.open()
-        self.issuers = Issuers(settings.issuers, settings.audiences, clock)
+        self.issuers = Issuers(settings.issuers, settings.audiences, clock, settings.owners)
         self.identities = Identities(self.database, clock, ids)
         self.identities.open()
         self.chat = Chat(self.database, clock, ids, self.identities)
@@ -213,7 +213,7 @@ class House:
             errors=lambda: self.application.errors,
             mismatches=lambda: self._acs_callers.mismatches,
         )
-        types = tuple(self.catalogue.event_types)
+        types = (*self.catalogue.event_types, *self.catalogue.untold_event_types)
         handlers = _handlers(
             HealthHandlers(self.instance, __version__, self.hindrances),
             state,

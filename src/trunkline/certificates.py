@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import ipaddress
+import logging
 import os
 import re
 import socket
@@ -41,6 +42,7 @@ LEAF_LIFE = timedelta(days=90)  # far below the 398 days that Apple's clients ac
 BACKDATE = timedelta(hours=1)  # clients' clocks run behind ours
 EXPIRY_NOTICE = timedelta(days=14)
 
+_log = logging.getLogger(__name__)
 _AUTHORITY_TITLE = "Trunkline development CA"
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DNS_NAME = re.compile(rf"(?:\*\.)?(?:{_LABEL}\.)*{_LABEL}")
@@ -160,6 +162,8 @@ def _ensure_authority(folder: Path, now: datetime) -> tuple[_Key, x509.Certifica
             raise ConfigurationError(
                 f"{ca_file} does not outlive a new leaf, or has not begun: replace it and its key, {remedy}."
             )
+        if ca_file.exists():
+            _log.warning("%s was unusable or is about to end: made again over the same key and name", ca_file)
         authority = _make_authority(key, now)
         _write(ca_file, authority.public_bytes(Encoding.PEM), 0o644)
     return key, authority

@@ -82,6 +82,11 @@ class Settings:
         (),
         "Audiences that a bearer of a configured issuer may carry; empty means any audience of that issuer.",
     )
+    owners: tuple[str, ...] = _setting(
+        (),
+        "Object ids, application ids or subjects whose bearers of a configured issuer are owners; every other bearer "
+        "has the role that its roles claim names, or is a reader.",
+    )
     # how it behaves
     service_limits: bool = _setting(False, "Apply the documented service limits: 429 with Retry-After above them.")
     preview_event_types: bool = _setting(
@@ -161,6 +166,12 @@ def rows() -> list[SettingRow]:
         )
         for row in dataclasses.fields(Settings)
     ]
+
+
+def strangers(environment: Mapping[str, str]) -> list[str]:
+    """List the variables that look like settings and are none: a slip, or another program's."""
+    known = {PREFIX + "CONFIG", *(row.variable for row in rows())}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
 def load(file: Path | None = None, environment: Mapping[str, str] | None = None, **given: Any) -> Settings:

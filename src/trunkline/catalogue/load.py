@@ -21,7 +21,7 @@ from trunkline.errors import ConfigurationError
 T = TypeVar("T")
 VENDORS = ("acs", "azure", "trunkline")
 _ALWAYS_CARRIED = {"id", "at", "cause", "resource"}
-_NOT_SERVICES = {"event_types.toml", "other_metrics.toml"}
+_NOT_SERVICES = {"event_types.toml", "other_metrics.toml", "untold_event_types.toml"}
 
 
 @cache
@@ -37,6 +37,7 @@ def load() -> Catalogue:
             name: msgspec.structs.replace(row, name=name)
             for name, row in _table(root / "acs" / "event_types.toml", EventType).items()
         },
+        untold_event_types=_table(root / "acs" / "untold_event_types.toml", str),
     )
     for wrong in problems(catalogue):
         raise ConfigurationError(f"The catalogue is wrong: {wrong}.")
@@ -200,6 +201,8 @@ def _event_problems(catalogue: Catalogue) -> Iterator[str]:
     for name, happening in catalogue.happenings.items():
         if not happening.brief:
             yield f"the happening {name} has no brief"
+    for name in sorted(catalogue.event_types.keys() & catalogue.untold_event_types):
+        yield f"event type {name} is told, and stands among those that are not"
     for name, row in catalogue.event_types.items():
         if not row.brief:
             yield f"event type {name} has no brief"

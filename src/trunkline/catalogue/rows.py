@@ -78,7 +78,7 @@ class Limit(Row, frozen=True, kw_only=True):
 class Service(Row, frozen=True, kw_only=True):
     """One service of a vendor: its operations and the metric that counts them.
 
-    `versions` are the API versions whose wire is followed (any is accepted); `unserved` says why single
+    `versions` are the API versions that the SDKs send (any is accepted); `unserved` says why single
     operations of a built service are not served; `limits` are applied when the server is set to.
     """
 
@@ -138,6 +138,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     measures: dict[str, Measure]
     happenings: dict[str, Happening]
     event_types: dict[str, EventType]
+    untold_event_types: dict[str, str] = {}
 
     def of_vendor(self, vendor: str) -> list[Service]:
         """List the services of one vendor, by title."""

@@ -39,6 +39,11 @@ def tables(catalogue: Catalogue, wanted: str = "") -> dict[str, list[Row]]:
             for name, row in catalogue.event_types.items()
             if _holds(words, name, row.on, row.subject, row.brief)
         ],
+        "untold_event_types": [
+            {"name": name, "brief": brief}
+            for name, brief in catalogue.untold_event_types.items()
+            if _holds(words, name, brief)
+        ],
     }
 
 

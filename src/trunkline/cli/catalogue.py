@@ -20,6 +20,7 @@ _OTHERS = (
     ("other_metrics", "Other metrics", ("name", "brief")),
     ("measures", "Measures (POST /api/v1/ask)", ("name", "unit", "brief")),
     ("event_types", "Event types", ("name", "on", "brief")),
+    ("untold_event_types", "Event types not told yet", ("name", "brief")),
     ("happenings", "Happenings", ("name", "brief")),
 )
 

@@ -29,6 +29,8 @@ def types() -> None:
     for name, row in load().event_types.items():
         former = "  (preview name)" if row.preview_of else ""
         typer.echo(f"{name}\t{row.on}\t{row.brief}{former}")
+    for name, brief in load().untold_event_types.items():
+        typer.echo(f"{name}\t-\t{brief}  (not told yet)")
 
 
 @app.command()

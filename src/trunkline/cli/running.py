@@ -17,7 +17,7 @@ from typing import Any
 import typer
 import uvloop
 
-from trunkline import __version__, certificates, connection, logs
+from trunkline import __version__, certificates, config, connection, logs
 from trunkline.api import hosts
 from trunkline.app import House
 from trunkline.certificates import Certificate
@@ -43,6 +43,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def run(settings: Settings, *, demo: bool) -> None:
     """Serve until a signal comes. Raises ConfigurationError, with nothing left behind."""
     logs.configure(settings.log_format, settings.log_level)
+    for name in config.strangers(os.environ):
+        _log.warning("the variable %s is no setting; docs/operations.md lists them", name)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(Running(settings, demo=demo).live())
 

@@ -15,12 +15,14 @@ import msgspec
 
 from trunkline.clock import Clock
 from trunkline.errors import ConfigurationError, UnauthenticatedError, UnavailableError
-from trunkline.services.access import ends_at, unverified
+from trunkline.services.access import ROLES, Principal, ends_at, unverified
 
 _log = logging.getLogger(__name__)
 _KEPT_S = 3600.0
 _AGAIN_S = 30.0
 _LEEWAY_S = 300.0
+# the claims that say who speaks: an object, an application (either spelling), a subject
+_SPEAKERS = ("oid", "appid", "azp", "sub")
 _PATIENCE = aiohttp.ClientTimeout(total=10)
 _LARGEST = 256 * 1024
 _ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "PS256"]
@@ -32,15 +34,34 @@ _CHECKED_HERE: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": Fa
 class Issuers:
     """Verifies bearers of the configured issuers; times are told by our own clock."""
 
-    def __init__(self, issuers: Sequence[str], audiences: Sequence[str], clock: Clock) -> None:
+    def __init__(
+        self, issuers: Sequence[str], audiences: Sequence[str], clock: Clock, owners: Sequence[str] = ()
+    ) -> None:
         self._issuers = {address: _Issuer(address, clock) for address in map(_checked, issuers)}
         self._audiences = list(audiences)
+        self._owners = {owner.lower() for owner in owners}
         self._clock = clock
 
     @property
     def configured(self) -> bool:
         """Tell whether there is any issuer."""
         return bool(self._issuers)
+
+    async def principal(self, token: str) -> Principal:
+        """Return who a bearer speaks for, verified as by `verify`.
+
+        Its role is owner for those whom the operator named, else the highest that its `roles` claim names, else
+        reader: a bearer that an issuer gave any of its users changes nothing here.
+        """
+        claims = await self.verify(token)
+        ids = [str(claims[name]) for name in _SPEAKERS if claims.get(name)]
+        if self._owners.intersection(one.lower() for one in ids):
+            role = "owner"
+        else:
+            given = claims.get("roles", [])
+            named = {str(one).strip().lower() for one in (given if isinstance(given, list) else [given])}
+            role = next((one for one in reversed(ROLES) if one in named), "reader")
+        return Principal(name=ids[0] if ids else "issuer's bearer", role=role)
 
     async def verify(self, token: str) -> dict[str, Any]:
         """Return the claims of a bearer. Raises UnauthenticatedError, UnavailableError (issuer unreachable)."""

@@ -96,7 +96,31 @@ def trusting(make_world: Worlds, issuer: Issuer) -> World:
 
 def good(world: World, issuer: Issuer, **more: Any) -> str:
     """Return a token that is right in every way, but for what is given."""
-    return issuer.token(**{"aud": "https://communication.azure.com", **claims(world), **more})
+    stated = {"aud": "https://communication.azure.com", "roles": ["Contributor"], **claims(world), **more}
+    return issuer.token(**stated)
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"roles": None}, 403),
+        ({"roles": ["Reader"]}, 403),
+        ({"roles": None, "scp": "Teams.ManageCalls Teams.ManageChats"}, 403),
+        ({"roles": None, "oid": "0b1e5a5e-0000-4000-8000-00000000000a"}, 201),
+        ({"roles": None, "appid": "0B1E5A5E-0000-4000-8000-00000000000A"}, 201),
+    ],
+)
+def test_an_issuers_user_changes_nothing_unless_named(
+    make_world: Worlds, issuer: Issuer, more: dict[str, Any], status: int
+) -> None:
+    """Anybody's bearer of the issuer is a reader's; a role in it or the setting owners makes it more."""
+    world = make_world(
+        host="192.0.2.1",
+        issuers=(issuer.address,),
+        audiences=("https://communication.azure.com",),
+        owners=("0b1e5a5e-0000-4000-8000-00000000000a",),
+    )
+    assert create(world, good(world, issuer, **more)).status == status
 
 
 def test_a_verified_bearer_is_accepted_until_it_ends(trusting: World, issuer: Issuer) -> None:

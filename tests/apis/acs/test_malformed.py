@@ -205,3 +205,17 @@ def test_nothing_that_comes_in_breaks_the_server(
     token = {"user": user.token, "stand-in": "a.b.c"}.get(who, "")
     asked = f"{path}?{query}"
     check(world.call(method, asked, body=body, headers=headers, host=HOST, token=token, key=who == "key"))
+
+
+def test_a_path_that_nobody_serves_is_refused_in_the_vendors_words(world: World) -> None:
+    """An SDK of a service that is not even catalogued reads a code, and the ids to find its request by."""
+    answer = world.call("GET", "/phoneNumbers?api-version=2025-06-01", headers={"x-ms-client-request-id": "abc"})
+    assert (answer.status, answer.json["error"]["code"]) == (404, "NotFound")
+    assert answer.headers["x-ms-client-request-id"] == "abc"
+    assert {"ms-cv", "x-ms-request-id"} <= answer.headers.keys()
+
+
+def test_an_unbuilt_service_names_the_versions_it_is_asked_with(world: World) -> None:
+    """Every answer of the data plane carries the same headers."""
+    answer = world.call("GET", "/rooms?api-version=2025-03-13", key=True)
+    assert (answer.status, answer.headers["api-supported-versions"]) == (501, "2025-03-13")

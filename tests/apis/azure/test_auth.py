@@ -10,8 +10,8 @@ import jwt
 import pytest
 
 from tests.apis.azure.world import SUBSCRIPTION, Answer, World
-from trunkline.apis.azure.auth import _role
 from trunkline.errors import UnauthenticatedError
+from trunkline.services.access import Principal
 
 STRICT = {"auth_mode": "strict"}
 
@@ -130,32 +130,16 @@ def test_a_scope_matches_in_any_case(world: World) -> None:
     assert world.get(f"{world.id.upper()}/PROVIDERS/MICROSOFT.INSIGHTS/METRICS").status == 200
 
 
-@pytest.mark.parametrize(
-    ("claims", "role"),
-    [
-        ({}, "owner"),
-        ({"roles": ["Contributor"]}, "contributor"),
-        ({"roles": ["reader", "OWNER"]}, "owner"),
-        ({"roles": "reader"}, "reader"),
-        ({"roles": []}, "reader"),
-        ({"roles": ["Something.Else"]}, "reader"),
-    ],
-)
-def test_the_roles_of_an_issuers_bearer_bind_it(claims: dict[str, Any], role: str) -> None:
-    """Without the claim it is an owner; with it, what is named and nothing more."""
-    assert _role(claims) == role
-
-
 class OneIssuer:
     """An issuer that knows one bearer."""
 
     configured = True
 
-    async def verify(self, token: str) -> dict[str, Any]:
-        """Return the claims of the bearer it knows."""
+    async def principal(self, token: str) -> Principal:
+        """Return who the bearer it knows speaks for."""
         if token != "known":
             raise UnauthenticatedError("The bearer is not valid.")
-        return {"oid": "someone", "roles": ["reader"]}
+        return Principal(name="someone", role="reader")
 
 
 def test_an_issuers_bearer_is_verified_and_bound_by_its_role(world: World) -> None:

@@ -339,6 +339,7 @@ def test_an_address_that_is_none_is_refused_in_the_services_words(world: World, 
         {"filter": {"advancedFilters": [{"operatorType": "NumberLessThan", "key": "data.x"}]}},
         {"filter": {"advancedFilters": [{"operatorType": "StringIn", "key": "data.x", "values": [{}]}]}},
         {"filter": {"includedEventTypes": "all"}},
+        {"filter": {"includedEventTypes": ["Microsoft.Communication.ChatMesageReceived"]}},
         {"labels": [1]},
     ],
 )

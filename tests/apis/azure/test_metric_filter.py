@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -92,3 +93,10 @@ def test_values_compare_without_regard_to_case() -> None:
     assert Term("sw", "SEND").holds("SendChatMessage")
     assert Term("eq", "*").holds("anything")
     assert not Term("ne", "*").holds("anything")
+
+
+def test_a_filter_that_was_encoded_twice_as_a_whole_is_read_too() -> None:
+    """As one client sends what another has encoded already."""
+    text = "Operation eq '*' and StatusCode eq '201'"
+    once = quote(text)
+    assert parse(once) == parse(quote(once)) == parse(text)

@@ -86,7 +86,7 @@ class World:
         await self.resources.settle(self.settings)
         self.keyring = Keyring(self.database, self.clock)
         await self.keyring.open()
-        issuers = Issuers(self.settings.issuers, self.settings.audiences, self.clock)
+        issuers = Issuers(self.settings.issuers, self.settings.audiences, self.clock, self.settings.owners)
         self.callers = Callers(self.settings, self.clock, self.resources, self.keyring, issuers)
         self.application = Application(
             doors=[AzureDoor(self.catalogue.of_vendor("azure"), await self.handlers(), self.callers)],

@@ -12,7 +12,7 @@ from trunkline.catalogue.rows import Operation
 from trunkline.clock import Clock
 from trunkline.config import Settings
 from trunkline.errors import ForbiddenError, UnauthenticatedError
-from trunkline.services.access import Keyring, bearer_of, check_end, ends_at
+from trunkline.services.access import Keyring, Principal, bearer_of, check_end, ends_at
 from trunkline.services.identity import Identities
 from trunkline.services.issuers import Issuers
 from trunkline.services.resources import Resource, Resources
@@ -110,9 +110,10 @@ class Callers:
         if self._keyring.owns(bearer):
             self._minted(exchange, bearer)
             return
+        resource = exchange.named or self._resources.get(self._resources.default)
         if self._issuers.configured:
-            claims = await self._issuers.verify(bearer)
-            exchange.caller = str(claims.get("oid") or claims.get("sub") or "entra")
+            exchange.resource = resource
+            self._enter(exchange, await self._issuers.principal(bearer))
         elif self._settings.development:
             check_end(bearer, self._clock.now())
             exchange.caller = "development bearer"
@@ -121,7 +122,7 @@ class Callers:
                 "Entra bearers are refused until an issuer is configured (setting issuers); "
                 "`trunkline token` mints one that is accepted."
             )
-        exchange.resource = exchange.named or self._resources.get(self._resources.default)
+        exchange.resource = resource
 
     def _minted(self, exchange: Exchange, bearer: str) -> None:
         if "skypeid" in self._keyring.verify(bearer):
@@ -136,9 +137,17 @@ class Callers:
         resource = exchange.named or self._resources.get(principal.resource or self._resources.default)
         if principal.resource and principal.resource != resource.name:
             raise UnauthenticatedError("The bearer was minted for another resource.")
-        exchange.resource, exchange.caller = resource, principal.name
+        exchange.resource = resource
+        self._enter(exchange, principal)
+
+    def _enter(self, exchange: Exchange, principal: Principal) -> None:
+        """Let a principal in as far as its role goes."""
+        exchange.caller = principal.name
         if not principal.may_write and exchange.method not in {"GET", "HEAD"}:
-            raise ForbiddenError("A reader may not change anything; mint a bearer for contributor or owner.")
+            raise ForbiddenError(
+                "A reader may not change anything. Mint a bearer for contributor or owner, or name the caller of an "
+                "issuer's bearer in the setting owners."
+            )
 
 
 def _check_scopes(operation: Operation, scopes: set[str]) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from trunkline.api.exchange import Exchange
 from trunkline.catalogue.azure.ids import name_of
 from trunkline.clock import Clock
 from trunkline.config import Settings
 from trunkline.errors import ForbiddenError, NotFoundError, UnauthenticatedError
-from trunkline.services.access import ROLES, Keyring, Principal, bearer_of, check_end
+from trunkline.services.access import Keyring, Principal, bearer_of, check_end
 from trunkline.services.issuers import Issuers
 from trunkline.services.resources import Resource, Resources
 
@@ -93,8 +91,7 @@ class Callers:
         if self._keyring.owns(bearer):
             return self._keyring.principal(bearer)
         if self._issuers.configured:
-            claims = await self._issuers.verify(bearer)
-            return Principal(name=str(claims.get("oid") or claims.get("sub") or "entra"), role=_role(claims))
+            return await self._issuers.principal(bearer)
         if self._settings.development:
             check_end(bearer, self._clock.now())
             return Principal(name="development bearer", role="owner")
@@ -102,15 +99,6 @@ class Callers:
             "Entra bearers are refused until an issuer is configured (setting issuers); "
             "`trunkline token` mints one that is accepted."
         )
-
-
-def _role(claims: dict[str, Any]) -> str:
-    """Return the role of an issuer's bearer: owner, unless its `roles` claim says otherwise."""
-    if "roles" not in claims:
-        return "owner"
-    given = claims["roles"] if isinstance(claims["roles"], list) else [claims["roles"]]
-    named = {str(role).strip().lower() for role in given}
-    return next((role for role in reversed(ROLES) if role in named), "reader")
 
 
 def _forbidden(exchange: Exchange, scope: str) -> ForbiddenError:

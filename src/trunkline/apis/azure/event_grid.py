@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -40,6 +41,7 @@ class EventGridHandlers:
 
     def __init__(self, catalogue: Catalogue, subscriptions: Subscriptions, callers: Callers) -> None:
         self._default_types = [name for name, row in catalogue.event_types.items() if not row.preview_of]
+        self._types = {name.lower(): name for name in (*catalogue.event_types, *catalogue.untold_event_types)}
         self._subscriptions = subscriptions
         self._callers = callers
 
@@ -61,17 +63,30 @@ class EventGridHandlers:
     async def create_or_update(self, exchange: Exchange) -> Response:
         """Create a subscription or make it what the body says; its webhook is asked first."""
         spec = spec_of(exchange.json(Body))
+        self._check_types(spec.filter.types)
         try:
             await self._subscriptions.create_or_update(_resource(exchange).name, _name(exchange), spec)
         except InvalidError as error:
             raise explained(error) from error
         return await self._begun(exchange, "Creating")
 
+    def _check_types(self, types: Iterable[str]) -> None:
+        """Refuse a type that this source never publishes: its subscription would wait for ever."""
+        for name in types:
+            if name.lower() not in self._types:
+                near = difflib.get_close_matches(name.lower(), self._types, n=1, cutoff=0.5)
+                hint = f" Is {self._types[near[0]]} meant?" if near else ""
+                raise InvalidError(
+                    f"Invalid event subscription request: the event type {name!r} is not one of this source.{hint}",
+                    target="includedEventTypes",
+                )
+
     async def update(self, exchange: Exchange) -> Response:
         """Change the members that are given; missing and null ones stay as they are."""
         old = self._found(exchange).wanted.filter
         changes = members(exchange.json(Changes), old)
         if changes["filter"] is not None:
+            self._check_types(changes["filter"].types)
             changes["filter"] = self._without_defaults(changes["filter"], old)
         try:
             await self._subscriptions.change(_resource(exchange).name, _name(exchange), **changes)

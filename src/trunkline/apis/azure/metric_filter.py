@@ -61,6 +61,8 @@ def parse(text: str) -> tuple[Group, ...]:
     """Read a filter; an empty one has no groups. Raises InvalidError in the service's words."""
     if len(text) > LONGEST:
         raise InvalidError(f"The filter is longer than {LONGEST} characters.", target="$filter")
+    if "'" not in text:
+        text = _decoded(text)  # every condition has quotes: the whole was encoded twice
     groups: list[Group] = []
     place, join = 0, "and"
     while text.strip():
