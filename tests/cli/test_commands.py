@@ -195,6 +195,14 @@ def test_a_webhook_that_does_not_agree_is_explained(shared: Any, hook: Hook) -> 
     assert shared.run("events", "dead-letters").returncode == 0
 
 
+def test_what_failed_under_a_name_made_up_does_not_stay(shared: Any, hook: Hook) -> None:
+    """Nobody would know the name to remove it by."""
+    done = shared.run("events", "subscribe", hook.url)
+    assert done.returncode == 1
+    assert "handshake failed" in done.stderr
+    assert json.loads(shared.run("events", "list", "--json").stdout) == []
+
+
 def test_an_unknown_event_type_is_refused(shared: Any) -> None:
     """The sentence says where they are listed."""
     done = shared.run("events", "subscribe", "http://127.0.0.1:1/", "--type", "ChatMesageReceived")

@@ -19,6 +19,15 @@ from trunkline import certificates
 Launch = Callable[..., Any]
 
 
+def test_a_program_can_wait_until_the_server_is_ready(launch: Launch) -> None:
+    """One command instead of a loop; without it the answer comes at once."""
+    server = launch()
+    assert server.run("connection", "--json").returncode != 0
+    done = server.run("connection", "--json", "--wait", "30")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["connection_string"].startswith("endpoint=https://localhost:")
+
+
 def test_when_the_file_is_there_the_server_is_reached_and_tells_everything(launch: Launch) -> None:
     """A program needs no more than the JSON: absolute paths, addresses without a slash at the end."""
     server = launch()

@@ -50,7 +50,12 @@ def subscribe(
     """Subscribe a webhook; it is asked first whether it wants events."""
     body = request(name or f"hook-{secrets.token_hex(4)}", address, wanted or [], subject, schema)
     body["subject_ends"] = subject_ends
-    answer = remote.found(data, url, api_key).call("POST", remote.at("subscriptions"), body, account=account)
+    server = remote.found(data, url, api_key)
+    answer = server.call("POST", remote.at("subscriptions"), body, account=account)
+    if answer["state"] == FAILED and not name:
+        # nobody knows the name that was made up: what failed does not stay behind
+        server.call("DELETE", remote.at("subscriptions", answer["name"]), account=account)
+        raise UnavailableError(answer["problem"])
     typer.echo(f"{answer['name']}: {answer['state']}")
     explain(answer)
 
@@ -132,4 +137,7 @@ def explain(subscription: dict[str, Any]) -> None:
         remedy = f"`trunkline events unsubscribe {subscription['name']}` removes the subscription."
         raise UnavailableError(f"{subscription['problem']} {remedy}")
     if subscription["state"] == AWAITING:
-        typer.echo("The webhook answered without the code: open the validation address it was sent, within 10 minutes.")
+        typer.echo(
+            'The webhook answered 200, but not {"validationResponse": "<the data.validationCode it was sent>"}. '
+            "Let it, and subscribe again; or open the data.validationUrl it was sent within 10 minutes."
+        )
