@@ -487,6 +487,44 @@ def test_an_offer_to_upgrade_is_declined_and_the_body_read(tmp_path: Path, pause
     run(journey())
 
 
+@pytest.mark.parametrize(
+    ("version", "hosts", "status"),
+    [("1.1", 1, 200), ("1.1", 0, 400), ("1.1", 2, 400), ("1.0", 0, 200), ("1.0", 2, 400)],
+)
+def test_a_request_names_one_host(tmp_path: Path, version: str, hosts: int, status: int) -> None:
+    """RFC 9112, 3.2: none (but from HTTP/1.0) or two is a bad request, and the end of the connection."""
+
+    async def journey() -> None:
+        async with serving(tmp_path) as house:
+            streams = await house.connect()
+            data = f"GET / HTTP/{version}\r\n".encode() + b"Host: localhost\r\n" * hosts + b"\r\n"
+            assert (await ask(streams, data))[0] == status
+            if status == 400:
+                assert await streams[0].read() == b""
+                assert not house.app.entered.is_set()
+
+    run(journey())
+
+
+def test_an_answer_that_closes_ends_the_connection_although_the_body_never_came(tmp_path: Path) -> None:
+    """So a 408 leaves nobody waiting for the rest."""
+
+    async def refuse(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        headers = [(b"content-length", b"0"), (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": 408, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def journey() -> None:
+        async with serving(tmp_path) as house:
+            house.server._app = refuse
+            streams = await house.connect()
+            assert (await ask(streams, request("/", "POST", b"abc").replace(b": 3", b": 9")))[0] == 408
+            assert await streams[0].read() == b""
+
+    run(journey())
+
+
 def test_nonsense_is_answered_with_400(tmp_path: Path) -> None:
     """What is no HTTP gets a 400 and the end of the connection."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from typing import Protocol
 
+from sqlalchemy.exc import DBAPIError
 from starlette.responses import Response
 
 from trunkline import __version__
@@ -41,7 +42,7 @@ from trunkline.config import Settings
 from trunkline.connection import Announcement, Connection, Place, describe
 from trunkline.connection import write as write_connection
 from trunkline.delivery.courier import Courier
-from trunkline.errors import UnavailableError
+from trunkline.errors import ConfigurationError, UnavailableError
 from trunkline.events.dispatcher import Dispatcher
 from trunkline.events.retention import Retention
 from trunkline.events.subscriptions import Subscriptions
@@ -93,6 +94,13 @@ class House:
             await self._open_services()
             await self._open_events()
             self.application = self._application()
+            self.loader.start()
+        except UnavailableError as error:  # what it holds cannot be read, or a first row not written
+            await self.close()
+            cause = error.__cause__
+            raise (
+                self.database.refusal(cause) if isinstance(cause, DBAPIError) else ConfigurationError(error.message)
+            ) from error
         except BaseException:
             await self.close()
             raise
@@ -111,7 +119,6 @@ class House:
         self.loader = Loader(self.inbox, self.store)
         self.loader.open()
         self.database.start()
-        self.loader.start()
         self._stack.push_async_callback(self.loader.stop)
         planner = Planner(self.catalogue.measures)
         self.recorder = Recorder(self.database, self.inbox, self.loader, self.store, planner)
@@ -234,6 +241,8 @@ class House:
     def hindrances(self) -> list[str]:
         """List why requests should not be sent here now; nothing when they may."""
         reasons = [self.hindrance] if self.hindrance else []
+        if self.database.trouble:
+            reasons.append(f"the database cannot be written: {self.database.trouble}")
         if self.database.waiting >= self.settings.backlog:
             reasons.append("too many writes wait for the database")
         return reasons

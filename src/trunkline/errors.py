@@ -68,6 +68,8 @@ class OverloadedError(TrunklineError):
 class UnavailableError(TrunklineError):
     """The server cannot do this now, for instance because its disk is full."""
 
+    # `facts["told"]`: the log knows of the trouble already, and need not hear of each request that meets it
+
 
 class UnservedError(TrunklineError):
     """The original serves this, Trunkline does not yet."""

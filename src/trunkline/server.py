@@ -292,6 +292,9 @@ class _Connection(HttpToolsProtocol):
         if size > self._limits.head_bytes:
             self._head_too_large = True
             raise ValueError  # the parser stops, and the request is refused
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            raise ValueError  # RFC 9112, 3.2
         super().on_headers_complete()
         if self.parser.should_upgrade():
             self._framing = b"".join(

@@ -21,7 +21,15 @@ from trunkline.catalogue.facts import Request
 from trunkline.catalogue.rows import Metric, Operation, Service
 from trunkline.clock import TurnedClock
 from trunkline.config import Settings
-from trunkline.errors import NotFoundError, TrunklineError, UnauthenticatedError, UnservedError
+from trunkline.errors import (
+    InvalidError,
+    NotFoundError,
+    StalledError,
+    TrunklineError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnservedError,
+)
 from trunkline.ids import Ids
 
 METRIC = Metric(name="M", display="M", brief="b", dimensions={"Operation": "operation"}, unknown="Bad Route")
@@ -282,6 +290,25 @@ def test_a_body_that_does_not_come_whole_is_measured_once_and_hangs_nothing(body
     assert witness.statuses == [status]
 
 
+def test_a_body_that_did_not_come_ends_the_connection() -> None:
+    """RFC 9110, 15.5.9: whoever was too slow must not send its rest into the next request."""
+    for error, closes in ((StalledError(), True), (NotFoundError(), False)):
+        witness = Witness(raising(error)).ask("PUT")
+        assert ((b"connection", b"close") in witness.seen[1]["headers"]) is closes
+
+
+def test_what_the_log_knows_already_is_told_for_debugging_only(caplog: pytest.LogCaptureFixture) -> None:
+    """A full disk refuses every request: none of them is an error or a traceback of its own."""
+    caplog.set_level(logging.DEBUG, logger="trunkline.requests")
+    cause = OSError("no space")
+    for told in (False, True):
+        error = UnavailableError("Not now.", told=told)
+        error.__cause__ = cause
+        Witness(raising(error)).ask()
+    assert not any(record.exc_info for record in caplog.records)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO", "DEBUG", "INFO"]
+
+
 def test_a_client_that_leaves_in_mid_answer_was_measured_before() -> None:
     """The error of sending goes to the server; the request counts once, with what it was answered."""
     witness = Witness(fine)
@@ -307,10 +334,20 @@ def test_logs_tell_of_failures_without_bodies_and_queries(caplog: pytest.LogCapt
     Witness(raising(ValueError("x"))).ask("PUT", "/things/1?secret=hunter2", body=b"hunter2")
     Witness(fine).ask("GET", "/things/nothing/" + "x" * 5000 + "?secret=hunter2")
     Witness(fine).ask("POST", "/things/1:future")
-    levels = [(record.levelname, record.args[3]) for record in caplog.records if record.msg.endswith("%.1f ms")]  # type: ignore[index]
+    levels = [(record.levelname, record.args[3]) for record in caplog.records if "%.1f ms" in record.msg]  # type: ignore[index]
     assert levels == [("ERROR", 500), ("INFO", 404), ("INFO", 501)]
     assert "hunter2" not in caplog.text
     assert max(len(record.getMessage()) for record in caplog.records) < 500
+
+
+def test_the_refusals_of_a_quiet_resource_are_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """The demo is refused on purpose; what goes wrong in the server is told for it, too."""
+    caplog.set_level(logging.INFO, logger="trunkline.requests")
+    for handler in (raising(InvalidError("x")), raising(ValueError("x"))):
+        witness = Witness(handler)
+        witness.application.quiet.add("demo")
+        witness.ask("PUT", "/things/1")
+    assert [record.args[3] for record in caplog.records if "%.1f ms" in record.msg] == [500]  # type: ignore[index]
 
 
 def test_a_socket_of_another_kind_is_declined() -> None:

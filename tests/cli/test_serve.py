@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import sqlite3
 import time
 import urllib.error
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -148,6 +150,29 @@ def test_a_wrong_setting_is_one_sentence(launch: Launch, words: list[str], sente
     assert server.process.wait(30) == 2
     said = server.log.read_text()
     assert sentence in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(("name", "table"), [("state.sqlite", ""), ("state.sqlite", "resources"), ("facts.duckdb", "")])
+def test_a_damaged_file_is_one_sentence(launch: Launch, name: str, table: str) -> None:
+    """Which file, and what helps; also when only the rows of a table are damaged, which the start reads late."""
+    server = launch().wait()
+    assert server.stop() == 0
+    file = server.data / name
+    content = file.read_bytes()
+    start, end = 8192, len(content)
+    if table:
+        with closing(sqlite3.connect(file)) as connection:
+            asked = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,))
+            end = asked.fetchone()[0] * 4096
+            start = end - 4096
+    file.write_bytes(content[:start] + b"\xa5" * (end - start) + content[end:])
+    before = len(server.log.read_text())
+    assert launch().process.wait(30) == 2
+    said = server.log.read_text()[before:]
+    assert name in said
+    assert "damaged" in said
+    assert "from a backup" in said
     assert said.count("\n") == 1
 
 

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from tests.state.patience import until
 from trunkline.errors import ConfigurationError, ConflictError, TrunklineError, UnavailableError
+from trunkline.state import trouble, writer
 from trunkline.state.database import Database
 from trunkline.state.folder import Folder
 from trunkline.state.migrations import upgrade
@@ -103,6 +104,60 @@ def test_a_full_disk_is_said_and_loses_nothing_acknowledged(tmp_path: Path) -> N
 
     acknowledged = asyncio.run(work())
     assert stored(tmp_path) == sorted({*acknowledged, 10_000})
+
+
+def test_a_full_disk_is_one_line_in_the_log_when_it_begins_and_one_when_it_is_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many writes fail; the database says why as long as it lasts, and tries again without being asked."""
+    monkeypatch.setattr(trouble, "CALM_S", 0.05)
+    monkeypatch.setattr(writer, "RETRY_S", 0.02)
+
+    async def work() -> None:
+        limited = Limited(tmp_path)
+        database = limited.database
+        await database.write(putting(0))
+        assert database.trouble == ""
+        limited.full()
+        for number in range(1, 20):
+            with pytest.raises(UnavailableError) as refused:
+                await database.write(putting(number))
+            assert refused.value.facts["told"]
+            with pytest.raises(ConflictError):
+                await database.write(putting(0))  # a unit's own mistake says nothing of the disk
+        assert "full" in database.trouble
+        limited.wide()
+        await database.write(putting(20))
+        await until(lambda: database.trouble == "")  # nobody writes
+        await database.stop()
+
+    asyncio.run(work())
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0] == "the state cannot be written: database or disk is full; it is tried again"
+    assert re.fullmatch(r"the state cannot be written: this is over after \d+ s", said[1])
+    assert len(said) == 2
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def test_reads_that_fail_are_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each reader hears of it; the log hears of the first."""
+
+    def broken(_reader: object) -> None:
+        raise sa.exc.OperationalError("SELECT", {}, Exception("disk I/O error"))
+
+    async def work() -> None:
+        database = Limited(tmp_path).database
+        for _ in range(3):
+            with pytest.raises(UnavailableError) as refused:
+                await database.read(broken)
+            assert refused.value.facts["told"]
+        assert database.trouble == ""  # it still takes writes
+        await database.stop()
+
+    asyncio.run(work())
+    assert [record.getMessage() for record in caplog.records] == [
+        "the state cannot be read: disk I/O error; it is tried again"
+    ]
 
 
 def test_a_unit_too_large_for_the_disk_leaves_room_for_small_ones(tmp_path: Path) -> None:

@@ -77,6 +77,22 @@ def test_a_folder_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         upgrade(engine)
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "said"), [(0, 1, "file is not a database"), (1, None, "disk image is malformed")]
+)
+def test_a_damaged_database_is_named_with_what_helps(tmp_path: Path, first: int, last: int | None, said: str) -> None:
+    """Damage shows when it is opened or when its schema is asked for: more space would not help, a backup does."""
+    database = Database.in_folder(tmp_path)
+    upgrade(database.engine)
+    file = tmp_path / "state.sqlite"
+    content = bytearray(file.read_bytes())
+    part = slice(first * 4096, last * 4096 if last else None)
+    content[part] = b"\xa5" * len(content[part])
+    file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=rf"state.sqlite is damaged: .*{said}. Restore .*backup; or move"):
+        upgrade(database.engine)
+
+
 def test_a_database_that_is_none_of_ours_is_left_alone(tmp_path: Path) -> None:
     """A table that is in the way stops the upgrade, and nothing of it stays."""
     engine = Database.in_folder(tmp_path).engine

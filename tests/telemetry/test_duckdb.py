@@ -78,15 +78,62 @@ def test_a_store_of_an_older_version_gets_its_missing_columns(tmp_path: Path) ->
 def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
     """The error says which file and what to do, and leaves it alone."""
     (tmp_path / "facts.duckdb").write_bytes(b"something else entirely" * 1000)
-    with pytest.raises(ConfigurationError, match=r"facts.duckdb cannot be opened: .*--data"):
+    with pytest.raises(ConfigurationError, match=r"facts.duckdb cannot be opened: .*from a backup; or move .*aside"):
         DuckDBStore(tmp_path / "facts.duckdb")
     assert (tmp_path / "facts.duckdb").read_bytes().startswith(b"something else")
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "end"),
+    [("facts.duckdb", 4096, 12_288), ("facts.duckdb", 12_288, 40_000), ("facts.duckdb.wal", 500, None)],
+    ids=["head", "blocks", "log"],
+)
+def test_a_damaged_store_is_named_with_what_helps(tmp_path: Path, name: str, start: int, end: int | None) -> None:
+    """More space would not: a backup does, or a new file."""
+    folder = tmp_path / "free space"  # words of a remedy may stand in the path too
+    folder.mkdir()
+    _leave_behind(folder)
+    spoil(folder / name, start, end)
+    with pytest.raises(ConfigurationError, match=r"facts.duckdb cannot be opened: .* It is damaged: restore"):
+        DuckDBStore(folder / "facts.duckdb")
+
+
+def test_damage_met_by_a_question_is_said_in_our_words(tmp_path: Path) -> None:
+    """What the engine did not read when it opened the file it may stumble over later."""
+    _leave_behind(tmp_path)
+    spoil(tmp_path / "facts.duckdb", 300_000, None)
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    with pytest.raises(UnavailableError, match=r"cannot be read now: .*Corrupt"):
+        store.answer(Plan("SELECT max(ms_cv), max(caller) FROM requests", ()))
+    store.close()
+
+
+def spoil(file: Path, start: int, end: int | None) -> None:
+    """Write something else over a part of a file."""
+    content = bytearray(file.read_bytes())
+    part = content[start:end]
+    content[start : start + len(part)] = bytes(255 - byte for byte in part)
+    file.write_bytes(content)
+
+
+def _leave_behind(folder: Path) -> None:
+    """Make a store with facts in its file and in its log, as a killed process leaves it."""
+    program = (
+        "import os, sys; from pathlib import Path; from tests.telemetry.test_duckdb import DuckDBStore, fact\n"
+        "store = DuckDBStore(Path(sys.argv[1]))\n"
+        "store.append({'requests': [fact(n, caller=str(n) * 90) for n in range(9000)]}, 'p', 1)\n"
+        "store.checkpoint()\n"
+        "store.append({'requests': [fact(n) for n in range(900)]}, 'p', 2)\n"
+        "os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(folder / "facts.duckdb")], check=True)  # noqa: S603 - our own
 
 
 def test_a_store_that_another_process_holds_is_named(tmp_path: Path) -> None:
     """DuckDB locks its file; the sentence is ours."""
     told = in_a_process_with_a_small_disk(_open_twice, tmp_path, None)
     assert "facts.duckdb cannot be opened" in told
+    assert "End the program that has it open" in told
 
 
 def _open_twice(folder: Path, _limit: object) -> str:

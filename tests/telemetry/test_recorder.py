@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from tests.state.patience import until
 from trunkline.catalogue.facts import Attempt, Fact, Request
 from trunkline.catalogue.load import load
 from trunkline.errors import OverloadedError, UnavailableError
+from trunkline.state import trouble
 from trunkline.state.database import Database
 from trunkline.state.transaction import Transaction, metadata
 from trunkline.telemetry.inbox import MOST_A_GROUP, Inbox
@@ -44,6 +46,11 @@ class Faulty:
         self.slow.set()
         self.entered = threading.Event()
         self.appended = 0
+
+    @property
+    def name(self) -> str:
+        """Ask the store."""
+        return self.inner.name
 
     def append(self, facts: Mapping[str, Sequence[Fact]], process: str, number: int) -> None:
         """Append, or fail."""
@@ -197,14 +204,16 @@ def test_facts_of_every_kind_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_what_has_been_loaded_leaves_the_inbox(tmp_path: Path) -> None:
-    """The inbox holds only what is on its way."""
+    """The inbox holds only what is on its way, and the last row: it keeps the number."""
 
     async def work() -> None:
         async with opened(tmp_path, period_s=0.01) as rooms:
             for number in range(100):
                 rooms.recorder.record(fact(number))
             await rooms.recorder.settled()
-            await until(lambda: waiting_rows(tmp_path) == 0)
+            rooms.recorder.record(fact(100))
+            await rooms.recorder.settled()
+            await until(lambda: waiting_rows(tmp_path) == 1)
 
     asyncio.run(work())
 
@@ -223,8 +232,10 @@ def test_facts_are_loaded_without_anyone_asking(tmp_path: Path) -> None:
 # --- trouble ---
 
 
-def test_while_the_store_fails_facts_wait_and_questions_say_so(tmp_path: Path) -> None:
-    """The question fails soon, the facts stay in the inbox, and all are there when the store is well again."""
+def test_while_the_store_fails_facts_wait_and_questions_say_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question fails soon, the log tells once, and all facts are there when the store is well again."""
 
     async def work() -> None:
         async with opened(tmp_path) as rooms:
@@ -238,8 +249,18 @@ def test_while_the_store_fails_facts_wait_and_questions_say_so(tmp_path: Path) -
             assert rooms.loader.failures >= 2
             rooms.store.fails = None
             assert await rooms.count() == 50
+            await until(lambda: len(told(caplog)) == 2)
 
+    monkeypatch.setattr(trouble, "CALM_S", 0.0)
     asyncio.run(work())
+    assert told(caplog)[0] == "facts wait in the inbox: no space; it is tried again"
+    assert re.fullmatch(r"facts wait in the inbox: this is over after \d+ s", told(caplog)[1])
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """List the warnings of the loader."""
+    return [record.getMessage() for record in caplog.records if record.name == "trunkline.telemetry.loader"]
 
 
 def test_an_unforeseen_error_does_not_end_the_loader(tmp_path: Path) -> None:
@@ -477,6 +498,38 @@ def test_a_state_that_begins_anew_beside_old_facts_loses_none(tmp_path: Path) ->
             assert await rooms.count() == 11
 
     asyncio.run(work())
+
+
+def test_a_store_that_lost_what_it_held_is_told_once_and_numbers_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A new file, or one that is older than what has left the inbox: a warning names it; no number is used twice."""
+
+    async def fill(facts: int) -> tuple[int, int]:
+        async with opened(tmp_path, period_s=0.01) as rooms:
+            first = rooms.inbox.durable
+            for number in range(facts):
+                rooms.recorder.record(fact(number))
+                await rooms.database.settled()
+            await rooms.recorder.settled()
+            await until(lambda: waiting_rows(tmp_path) <= 1)
+            return first, await rooms.count()
+
+    store = tmp_path / "facts.duckdb"
+    assert asyncio.run(fill(10)) == (0, 10)
+    backup = store.read_bytes()
+    assert asyncio.run(fill(10)) == (10, 20)
+    assert told(caplog) == []
+    store.write_bytes(backup)
+    assert asyncio.run(fill(0)) == (20, 11)  # the last row was still in the inbox
+    assert len(told(caplog)) == 1
+    store.unlink()
+    assert asyncio.run(fill(5)) == (20, 6)
+    assert told(caplog)[1:] == [
+        f"{store} lacks what it held before (it is new, restored or damaged): older measurements are gone"
+    ]
+    assert asyncio.run(fill(0)) == (25, 6)
+    assert len(told(caplog)) == 2
 
 
 def test_two_processes_number_their_facts_apart(tmp_path: Path) -> None:

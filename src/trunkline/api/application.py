@@ -18,11 +18,14 @@ from trunkline.clock import Clock, monotonic
 from trunkline.errors import (
     MethodError,
     NotFoundError,
+    StalledError,
     TrunklineError,
+    UnavailableError,
     UnservedError,
 )
 from trunkline.ids import Ids
 from trunkline.services.resources import Resources
+from trunkline.state.trouble import mention
 from trunkline.telemetry.recorder import Recorder
 
 _log = logging.getLogger("trunkline.requests")
@@ -53,6 +56,8 @@ class Application:
         self._largest = largest_body
         self.errors = 0
         self.in_flight = 0
+        # resources whose refusals are no news: the demo's, which are made on purpose
+        self.quiet: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -79,6 +84,8 @@ class Application:
         door = next((door for door in self._doors if door.claims(exchange.raw_path)), self._doors[0])
         response = await self._answer(door, exchange, scope)
         door.dress(exchange, response)
+        if response.status_code == status_of(StalledError()):
+            response.headers["Connection"] = "close"  # RFC 9110, 15.5.9: the rest of the body is not waited for
         if not (exchange.operation and exchange.operation.auth == "open"):
             self._measure(exchange, response)  # before the first byte: who has the answer may ask for it
         await response(scope, receive, send)
@@ -89,7 +96,9 @@ class Application:
         except TrunklineError as error:
             if isinstance(error, UnservedError):
                 exchange.served = False  # also a part of an operation that is served
-            if status_of(error) >= 500:
+            if isinstance(error, UnavailableError):
+                mention(_log, f"{exchange.ms_cv} refused", error)
+            elif status_of(error) >= 500:
                 _log.warning("%s %s", exchange.ms_cv, error.message, exc_info=error.__cause__)
             return door.refuse(exchange, error)
         except Exception:  # noqa: BLE001 - every request is answered
@@ -139,23 +148,28 @@ class Application:
     def _measure(self, exchange: Exchange, response: Response) -> None:
         """Log the request, and record it as a fact that rides the writer's next group."""
         duration_ms = (monotonic() - exchange.started) * 1000
-        level = _level(response.status_code, exchange.served)
+        resource = self._resource(exchange)
+        path, status = exchange.raw_path[:_LONGEST_SHOWN], response.status_code
+        quiet = resource in self.quiet and status < 500
+        level = logging.DEBUG if quiet else _level(status, exchange.served)
         if _log.isEnabledFor(level):
-            path = exchange.raw_path[:_LONGEST_SHOWN]
             _log.log(
-                level, "%s %s %s %d %.1f ms", exchange.ms_cv, exchange.method, path, response.status_code, duration_ms
+                level, "%s %s %s %d %.1f ms %s", exchange.ms_cv, exchange.method, path, status, duration_ms, resource
             )
         if exchange.service is not None:
             self._recorder.record(self._fact(exchange, exchange.service, response.status_code, duration_ms))
 
+    def _resource(self, exchange: Exchange) -> str:
+        resource = exchange.resource or exchange.named
+        return resource.name if resource else self._resources.default
+
     def _fact(self, exchange: Exchange, service: Service, status: int, duration_ms: float) -> Request:
         unknown = service.metric.unknown if service.metric else "unknown"
-        resource = exchange.resource or exchange.named
         agent = exchange.headers.get("user-agent", "")
         sdk = _SDK.search(agent)
         return Request(
             happened_at=exchange.at,
-            resource=resource.name if resource else self._resources.default,
+            resource=self._resource(exchange),
             service=service.name,
             operation=exchange.counted_as or (exchange.operation.name if exchange.operation else unknown),
             status=status,
@@ -174,6 +188,6 @@ class Application:
 
 
 def _level(status: int, served: bool) -> int:
-    if status >= 500 and served:
+    if status >= 500 and status != 503 and served:  # why it could not be done now is told by whoever met it
         return logging.ERROR
     return logging.INFO if status >= 400 else logging.DEBUG

@@ -104,6 +104,7 @@ class Running:
         self._stack.push_async_callback(server.stop)
         if self._demo:
             await self.house.resources.create(NAME)
+            self.house.application.quiet.add(NAME)
         self._stack.callback(connection.remove, folder)
         self.house.announce(_place(settings, *ports, roots))
         self._keep_up(keep_fresh(self.house.clock, certificate, lambda: self._certify()[0], server.renew))

@@ -25,6 +25,7 @@ from trunkline.delivery.sender import TIMEOUT_S, Sender
 from trunkline.errors import TrunklineError
 from trunkline.state.database import Database
 from trunkline.state.transaction import Transaction
+from trunkline.state.trouble import mention
 
 _log = logging.getLogger(__name__)
 MOST_AT_ONCE = 256
@@ -214,8 +215,8 @@ class Courier:
             try:
                 await self._database.write(unit)
                 return
-            except TrunklineError:
-                _log.exception("the outcome of an attempt cannot be kept yet")
+            except TrunklineError as error:
+                mention(_log, "the outcome of an attempt cannot be kept yet", error)
                 await self._clock.sleep(_AFTER_A_FAILURE_S)
 
 

@@ -19,6 +19,7 @@ from trunkline.delivery.parcel import Outcome, Parcel
 from trunkline.errors import TrunklineError
 from trunkline.state.database import Database
 from trunkline.state.transaction import Reader
+from trunkline.state.trouble import mention
 
 _log = logging.getLogger(__name__)
 FIRST_WIDTH = 4
@@ -113,8 +114,8 @@ class Lane:
 
         try:
             found, next_at = await self._database.read(read)
-        except TrunklineError:
-            _log.exception("parcels cannot be read")
+        except TrunklineError as error:
+            mention(_log, "parcels cannot be read", error)
             self._next_at = now + _AFTER_A_FAILURE
             return
         self._next_at = next_at

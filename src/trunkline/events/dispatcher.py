@@ -33,6 +33,7 @@ from trunkline.events.subscriptions import Subscriptions
 from trunkline.ids import Ids
 from trunkline.state.database import Database
 from trunkline.state.transaction import Reader, Transaction
+from trunkline.state.trouble import mention
 
 _log = logging.getLogger(__name__)
 MOST_EVENTS = 500
@@ -135,8 +136,8 @@ class Dispatcher:
             try:
                 if await self._tell_some():
                     continue
-            except TrunklineError:
-                _log.exception("events cannot be told yet")
+            except TrunklineError as error:
+                mention(_log, "events cannot be told yet", error)
                 await self._clock.sleep(_AFTER_A_FAILURE_S)
             await self._alarm.wait(SLOW_POLL_S)
 

@@ -17,6 +17,7 @@ from trunkline.events.outbox import outbox
 from trunkline.events.subscriptions import Subscriptions
 from trunkline.state.database import Database
 from trunkline.state.transaction import Transaction
+from trunkline.state.trouble import mention
 
 _log = logging.getLogger(__name__)
 Forget = Callable[[Transaction, datetime, int], int]
@@ -80,8 +81,8 @@ class Retention:
             try:
                 if gone := await self.clean():
                     _log.debug("forgot %d old events and deliveries", gone)
-            except TrunklineError:
-                _log.exception("old events cannot be removed now")
+            except TrunklineError as error:
+                mention(_log, "old events cannot be removed now", error)
             await self._clock.sleep(INTERVAL_S)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +13,15 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from trunkline.errors import OverloadedError, UnavailableError
-from trunkline.state.engine import connect, open_engine, private_file, writing
+from trunkline.errors import ConfigurationError, OverloadedError, UnavailableError
+from trunkline.state.engine import connect, open_engine, private_file, refusal, writing
 from trunkline.state.transaction import Reader, Transaction
+from trunkline.state.trouble import Trouble
 from trunkline.state.writer import Rider, Waiting, Writer, nothing
 
 __all__ = ["Database", "Rider", "Unit", "writing"]
 
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 Unit = Callable[[Transaction], T]
 READERS = 4
@@ -34,6 +37,7 @@ class Database:
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="state-reader")
         self._local = threading.local()
         self._connections: list[sa.Connection] = []
+        self._reading = Trouble(_log, "the state cannot be read")
         self._stopped = False
 
     @classmethod
@@ -42,6 +46,10 @@ class Database:
         file = folder / "state.sqlite"
         private_file(file)
         return cls(sa.URL.create("sqlite", database=str(file)).render_as_string(), backlog=backlog)
+
+    def refusal(self, error: DBAPIError) -> ConfigurationError:
+        """Say why the server cannot start on this database, and what helps."""
+        return refusal(self._engine, error)
 
     @property
     def engine(self) -> sa.Engine:
@@ -91,6 +99,11 @@ class Database:
         """Count the groups that had to be done again."""
         return self._writer.replays
 
+    @property
+    def trouble(self) -> str:
+        """Say why writes fail now; "" when they do not."""
+        return self._writer.trouble.reason
+
     # --- writing ---
 
     async def write(self, unit: Unit[T]) -> T:
@@ -122,7 +135,13 @@ class Database:
         """Run a function over one consistent snapshot, in a reader thread; raises UnavailableError."""
         if self._stopped:
             raise UnavailableError("The server is stopping.")
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, question)
+        try:
+            answer = await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, question)
+        except UnavailableError as error:
+            self._reading.fail(str(getattr(error.__cause__, "orig", error)))
+            raise UnavailableError(error.message, told=True) from error.__cause__
+        self._reading.succeed()
+        return answer
 
     def read_now(self, question: Callable[[Reader], T]) -> T:
         """Run a function over one snapshot in the calling thread; for start-up and threads of our own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 
 from trunkline.errors import ConfigurationError
 
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "temp_store=MEMORY")
 
 
@@ -54,10 +56,26 @@ def connect(engine: sa.Engine) -> sa.Connection:
     try:
         return engine.connect().execution_options(trunkline_writes=True)
     except sa.exc.DBAPIError as error:
-        raise ConfigurationError(
-            f"The state database {engine.url.render_as_string()} cannot be opened: {error.orig}. Make its folder "
-            "writable and free some space, or choose another with --data."
-        ) from error
+        raise refusal(engine, error) from error
+
+
+def refusal(engine: sa.Engine, error: sa.exc.DBAPIError) -> ConfigurationError:
+    """Say why no server can start on a database, and what helps: a damaged one needs more than space."""
+    what = f"The state database {engine.url.render_as_string()}"
+    if is_damage(error):
+        return ConfigurationError(
+            f"{what} is damaged: {error.orig}. Restore the data folder from a backup; or move this file and those "
+            "beside it (-wal, -shm) aside, which loses users, threads, keys and subscriptions, but no measurements."
+        )
+    return ConfigurationError(
+        f"{what} cannot be opened: {error.orig}. Make its folder writable and free some space, or choose another with "
+        "--data."
+    )
+
+
+def is_damage(error: sa.exc.DBAPIError) -> bool:
+    """Tell whether what the file holds is no longer a database of SQLite's."""
+    return (getattr(error.orig, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 
 from trunkline.errors import ConflictError, UnavailableError
 from trunkline.state.transaction import Transaction, Writes
+from trunkline.state.trouble import Trouble
 
 _log = logging.getLogger(__name__)
 GROUP = 256
@@ -71,7 +72,9 @@ class Waiting:
         if isinstance(error, IntegrityError):
             self.error = ConflictError("Another request changed the same thing; try again.")
         elif not _is_its_own(error):
-            self.error = UnavailableError("The server cannot store this now; its disk may be full or read-only.")
+            self.error = UnavailableError(
+                "The server cannot store this now; its disk may be full or read-only.", told=True
+            )
         if self.error is not error:
             self.error.__cause__ = error
 
@@ -86,6 +89,7 @@ class Writer:
         self._connection: sa.Connection | None = None
         self._nudged = threading.Event()
         self._left_behind = False
+        self.trouble = Trouble(_log, "the state cannot be written")
         self.groups = 0
         self.units = 0
         self.replays = 0
@@ -144,8 +148,8 @@ class Writer:
         """Wait for a unit and take those behind it; tells whether they are the last."""
         group: list[Waiting] = []
         with suppress(queue.Empty):
-            # riders whom a full disk left behind try again without waiting for company
-            more = self._queue.get(timeout=RETRY_S if self._left_behind else None)
+            # in trouble a group leaves without waiting for company: for riders left behind, and to see if it is over
+            more = self._queue.get(timeout=RETRY_S if self._left_behind or self.trouble.reason else None)
             while more is not None:
                 group.append(more)
                 if len(group) == GROUP:
@@ -164,9 +168,11 @@ class Writer:
             _log.debug("a group is done again: %s", error)
         else:
             self._arrived()
+            self.trouble.succeed()
             return
         try:
             boarded = self._one_by_one(connection, group)
+            self.trouble.succeed()
         except Exception:  # noqa: BLE001 - each unit hears of it below
             boarded = self._apart(connection, group)
         self._left_behind = not boarded
@@ -209,13 +215,20 @@ class Writer:
                     _write_alone(connection, waiting)
             except Exception as error:  # noqa: BLE001 - it belongs to who waits for the unit
                 waiting.fail(error)
+                self._note(error)
         try:
             with connection.begin():
                 self._board_alone(connection)
         except Exception as error:  # noqa: BLE001 - it stays with its rider and boards the next group
-            _log.warning("what rides with each group waits: %s", error)
+            _log.debug("what rides with each group waits: %s", error)
+            self._note(error)
             return False
         return True
+
+    def _note(self, error: Exception) -> None:
+        """Remember the database's own trouble; a unit's mistake is told to its caller alone."""
+        if isinstance(error, DBAPIError) and not _is_its_own(error):
+            self.trouble.fail(str(error.orig))
 
     def _board_alone(self, connection: sa.Connection) -> None:
         writes = Writes(connection)

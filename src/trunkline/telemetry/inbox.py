@@ -27,6 +27,7 @@ inbox = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 _put = sa.insert(inbox)
+_lowest = sa.select(sa.func.min(inbox.c.number)).where(inbox.c.process == sa.bindparam("process"))
 _highest = sa.select(sa.func.max(inbox.c.number)).where(inbox.c.process == sa.bindparam("process"))
 _after = (
     sa.select(inbox.c.number, inbox.c.fact, inbox.c.body)
@@ -34,7 +35,7 @@ _after = (
     .order_by(inbox.c.number)
     .limit(200)
 )
-_drop = sa.delete(inbox).where(inbox.c.process == sa.bindparam("of_process"), inbox.c.number <= sa.bindparam("up_to"))
+_drop = sa.delete(inbox).where(inbox.c.process == sa.bindparam("of_process"), inbox.c.number < sa.bindparam("up_to"))
 _encoder = msgspec.msgpack.Encoder()
 _decoders = {kind.table: msgspec.msgpack.Decoder(list[kind]) for kind in KINDS}  # type: ignore[valid-type]
 EMBEDDED = "embedded"
@@ -62,10 +63,15 @@ class Inbox:
         self.spoiled = 0
         database.carry(self)
 
-    def open(self, loaded: int) -> None:
-        """Go on numbering after what is kept here and what the store has loaded."""
+    def open(self, loaded: int) -> int:
+        """Go on numbering after what is kept here and what the store has loaded.
+
+        Returns how many rows are neither here nor there: the store held them, and does no more.
+        """
+        first = self._database.read_now(lambda reader: reader.value(_lowest, process=self._process)) or 0
         kept = self._database.read_now(lambda reader: reader.value(_highest, process=self._process)) or 0
         self._number = self._next = self.durable = max(kept, loaded)
+        return max(0, first - 1 - loaded)
 
     @property
     def pending(self) -> int:
@@ -139,7 +145,7 @@ class Inbox:
             return []
 
     async def drop(self, up_to: int) -> None:
-        """Remove rows that the store holds."""
+        """Remove rows that the store holds, but for the last: it keeps the numbers used, should the store be lost."""
         await self._database.write(lambda transaction: transaction.hand(_drop, of_process=self._process, up_to=up_to))
 
 

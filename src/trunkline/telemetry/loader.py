@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from trunkline.catalogue.facts import Fact
-from trunkline.errors import UnavailableError
+from trunkline.errors import TrunklineError, UnavailableError
+from trunkline.state.trouble import Trouble, mention
 from trunkline.telemetry.inbox import EMBEDDED, Inbox
 from trunkline.telemetry.store import Store
 
@@ -44,28 +45,38 @@ class Loader:
         self._task: asyncio.Task[None] | None = None
         self._at: int | None = None
         self._dropped = 0
+        self._trouble = Trouble(_log, "facts wait in the inbox")
         self.loaded = 0
         self.failures = 0
 
     def open(self) -> None:
-        """Learn where the store stands, before anything is put into the inbox."""
+        """Learn where the store stands, before anything is put into the inbox; warns when it stood further before."""
         self.loaded = self._at = self._store.loaded(self._process)
-        self._inbox.open(self.loaded)
+        if self._inbox.open(self.loaded):
+            _log.warning(
+                "%s lacks what it held before (it is new, restored or damaged): older measurements are gone",
+                self._store.name,
+            )
 
     def start(self) -> None:
         """Start draining."""
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Load what is durable, then end."""
+        """Load what is durable, then end; what was never started only ends."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+            await self._drain_last()
+        self._thread.shutdown(wait=True)
+
+    async def _drain_last(self) -> None:
         try:
             await self._drain()
+        except TrunklineError as error:
+            mention(_log, "facts stay in the inbox until the next start", error)
         except Exception:  # noqa: BLE001 - they are loaded at the next start
-            _log.exception("facts stay in the inbox: the store cannot write now")
-        self._thread.shutdown(wait=True)
+            _log.exception("facts stay in the inbox until the next start")
 
     async def caught_up(self, number: int) -> None:
         """Return once the inbox is loaded up to that number; raises UnavailableError when the store is stuck."""
@@ -78,15 +89,16 @@ class Loader:
             async with asyncio.timeout(self._patience_s), self._changed:
                 await self._changed.wait_for(lambda: self.loaded >= number or self.failures >= hopeless)
         if self.loaded < number:
-            raise UnavailableError("The fact store cannot take in what was measured; try again later.")
+            raise UnavailableError("The fact store cannot take in what was measured; try again later.", told=True)
 
     async def _run(self) -> None:
         while True:
             try:
                 await self._drain()
+                self._trouble.succeed()
                 pause_s = self._period_s
             except Exception as error:  # noqa: BLE001 - whatever it is, what waits must be tried again
-                _log.warning("facts wait in the inbox: %s", error, exc_info=error.__cause__ or error)
+                self._note(error)
                 pause_s = self._after_failure_s
                 async with self._changed:
                     self.failures += 1
@@ -95,6 +107,12 @@ class Loader:
                 async with asyncio.timeout(pause_s):
                     await self._wanted.wait()
             self._wanted.clear()
+
+    def _note(self, error: Exception) -> None:
+        if not isinstance(error, TrunklineError):
+            self._trouble.fail(str(error), unforeseen=error)
+        elif not error.facts.get("told"):
+            self._trouble.fail(error.message)
 
     async def _drain(self) -> None:
         """Load everything that is durable by now."""

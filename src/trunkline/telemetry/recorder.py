@@ -50,7 +50,9 @@ class Recorder:
         while (stored := self._inbox.stored) < mark:
             await self._database.settled()
             if self._inbox.stored == stored:
-                raise UnavailableError("What was measured cannot be stored now; the disk may be full or read-only.")
+                raise UnavailableError(
+                    "What was measured cannot be stored now; the disk may be full or read-only.", told=True
+                )
         await self._loader.caught_up(self._inbox.durable)
 
     async def ask(self, question: Series) -> list[Point]:

@@ -12,6 +12,11 @@ from trunkline.telemetry.planner import Plan
 class Store(Protocol):
     """A columnar store of facts: one writer appends, any number of readers ask."""
 
+    @property
+    def name(self) -> str:
+        """Where it keeps them, for messages."""
+        ...
+
     def loaded(self, process: str) -> int:
         """Return the highest inbox number of that process whose facts are here."""
         ...

@@ -36,6 +36,9 @@ def test_readiness_says_why_not(world: World) -> None:
     assert answer.headers["retry-after"] == "1"
     world.house.hindrance = ""
     assert world.call("GET", "/readyz?").status == 200
+    world.house.database._writer.trouble.fail("disk is full")
+    answer = world.call("GET", "/readyz?")
+    assert (answer.status, answer.json["reasons"]) == (503, ["the database cannot be written: disk is full"])
 
 
 def test_every_line_of_the_state_is_in_prometheus_form(world: World) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from trunkline.errors import ConfigurationError
-from trunkline.state.engine import writing
+from trunkline.state.engine import is_damage, refusal, writing
 
 FOLDER = Path(__file__).parent
 _VERSION: sa.Select[str] = sa.select(sa.column("version_num")).select_from(sa.table("alembic_version"))
@@ -20,8 +20,16 @@ _VERSION: sa.Select[str] = sa.select(sa.column("version_num")).select_from(sa.ta
 def upgrade(engine: sa.Engine) -> None:
     """Apply every migration that the database lacks, in one transaction.
 
-    Raises ConfigurationError when a newer version of Trunkline wrote the database, or when it cannot be changed.
+    Raises ConfigurationError when a newer version of Trunkline wrote the database, or when it is damaged or cannot be
+    changed.
     """
+    try:
+        _upgrade(engine)
+    except DBAPIError as error:
+        raise refusal(engine, error) from error
+
+
+def _upgrade(engine: sa.Engine) -> None:
     known = revisions()
     with writing(engine) as connection:
         current = _current(connection)
@@ -35,6 +43,8 @@ def upgrade(engine: sa.Engine) -> None:
         try:
             _apply(connection)
         except DBAPIError as error:
+            if is_damage(error):
+                raise
             raise ConfigurationError(
                 f"The state database cannot be brought from schema {current or 'nothing'} to {known[-1]}: "
                 f"{error.orig}. Nothing was changed."

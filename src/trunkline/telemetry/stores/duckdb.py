@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import duckdb
 import pyarrow as pa
@@ -46,6 +46,8 @@ _TROUBLE = (
     duckdb.ConnectionException,
 )
 _PATIENCE_S = 10.0
+# what the system says of a place that cannot be used; every other error of opening is the file's own
+_OF_THE_PLACE = ("permission", "read-only", "space", "cannot open", "directory", "too large", "quota")
 
 
 class DuckDBStore:
@@ -64,12 +66,15 @@ class DuckDBStore:
         self._is_open = False
         try:
             self._open()
+            self._writer.execute("SELECT max(number) FROM loaded")  # damage may show only when rows are read
         except duckdb.Error as error:
             self._close_all()
-            raise ConfigurationError(
-                f"The fact store {file} cannot be opened: {_first_line(error)}. Make it writable and free some "
-                "space, or choose another data folder with --data."
-            ) from error
+            raise ConfigurationError(_refusal(file, _first_line(error))) from error
+
+    @property
+    def name(self) -> str:
+        """The file."""
+        return str(self._file)
 
     def _open(self) -> None:
         self._local = threading.local()
@@ -128,7 +133,7 @@ class DuckDBStore:
                 writer.execute("COMMIT")
             except Exception as error:
                 self._roll_back()
-                if isinstance(error, _TROUBLE):
+                if _is_trouble(error):
                     raise self._trouble(error, "write") from error
                 raise
 
@@ -144,7 +149,9 @@ class DuckDBStore:
             self._asking += 1
         try:
             return self._cursor().execute(plan.sql, list(plan.bound)).fetchall()
-        except _TROUBLE as error:
+        except duckdb.Error as error:
+            if not _is_trouble(error):
+                raise
             raise self._trouble(error, "be read") from error
         finally:
             with self._changed:
@@ -186,7 +193,9 @@ class DuckDBStore:
             self._mend()
             try:
                 self._writer.execute("CHECKPOINT")
-            except _TROUBLE as error:
+            except duckdb.Error as error:
+                if not _is_trouble(error):
+                    raise
                 raise self._trouble(error, "write") from error
             self._checkpointed = time.monotonic()
 
@@ -241,5 +250,23 @@ def _arrow(rows: Sequence[Fact], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
+def _is_trouble(error: Exception) -> TypeGuard[duckdb.Error]:
+    return isinstance(error, _TROUBLE) or type(error) is duckdb.Error  # a block that does not fit its checksum
+
+
+def _refusal(file: Path, reason: str) -> str:
+    """Say why no server can start on a file, and what helps."""
+    said = reason.replace(str(file), "").lower()
+    what = f"The fact store {file} cannot be opened: {reason}."
+    if "set lock" in said:
+        return f"{what} End the program that has it open, or choose another data folder with --data."
+    if any(word in said for word in _OF_THE_PLACE):
+        return f"{what} Make it writable and free some space, or choose another data folder with --data."
+    return (
+        f"{what} It is damaged: restore the data folder from a backup; or move this file and its .wal aside, which "
+        "loses the measurements in it and nothing else, for the server makes a new one."
+    )
+
+
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".")
+    return str(error).strip().splitlines()[0].rstrip(".!")
