@@ -10,6 +10,7 @@ from tests.support.world import World
 from trunkline.api.door import Door
 from trunkline.catalogue.load import load
 from trunkline.catalogue.rows import Operation, Service
+from trunkline.delivery.parcel import Outcome
 
 BUILT = [
     (service, row)
@@ -67,3 +68,10 @@ def test_what_is_not_built_answers_that_it_is_not_served(make_world: Callable[..
     answer = world.call("POST", "/sms", json={}, key=True)
     assert (answer.status, answer.code) == (501, "NotImplemented")
     assert "SMSMessageSent" in answer.json["error"]["message"]
+
+
+def test_every_outcome_but_delivery_counts_as_a_failed_attempt() -> None:
+    """The measure lists the outcomes as words; a new one must not be forgotten there."""
+    listed = load().measures["attempts.failed"].where["outcome"]
+    assert isinstance(listed, list)
+    assert set(listed) == {outcome.value for outcome in Outcome} - {Outcome.DELIVERED.value}
