@@ -172,15 +172,6 @@ class House:
     # --- the doors ---
 
     def _application(self) -> Application:
-        self._acs_callers = AcsCallers(
-            self.settings,
-            self.clock,
-            self.resources,
-            self.identities,
-            self.keyring,
-            self.issuers,
-            UserTokens(self.keyring),
-        )
         return Application(
             doors=[self._acs_door(), self._azure_door(), self._own_door(), self._page_door()],
             hosts=Hosts(self.settings, self.resources),
@@ -194,6 +185,9 @@ class House:
     def _acs_door(self) -> Door:
         settings, services = self.settings, self.catalogue.of_vendor("acs")
         tokens = UserTokens(self.keyring)
+        self._acs_callers = AcsCallers(
+            settings, self.clock, self.resources, self.identities, self.keyring, self.issuers, tokens
+        )
         identity = IdentityHandlers(settings, self.clock, self.ids, self.identities, self.issuers, tokens)
         handlers = _handlers(identity, ChatHandlers(self.chat))
         limits = Limits(services, self.clock) if settings.service_limits else None
@@ -203,8 +197,7 @@ class House:
         callers = AzureCallers(self.settings, self.clock, self.resources, self.keyring, self.issuers)
         monitor = MonitorHandlers(Metrics(self.catalogue), MetricAnswers(self.recorder), callers)
         events = EventGridHandlers(self.catalogue, self.subscriptions, callers)
-        handlers = {**monitor.handlers(), **events.handlers()}
-        return AzureDoor(self.catalogue.of_vendor("azure"), handlers, callers)
+        return AzureDoor(self.catalogue.of_vendor("azure"), _handlers(monitor, events), callers)
 
     def _own_door(self) -> Door:
         callers = Callers(self.resources, self.keyring)

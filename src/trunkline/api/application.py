@@ -84,8 +84,6 @@ class Application:
         door = next((door for door in self._doors if door.claims(exchange.raw_path)), self._doors[0])
         response = await self._answer(door, exchange, scope)
         door.dress(exchange, response)
-        if response.status_code == status_of(StalledError()):
-            response.headers["Connection"] = "close"  # RFC 9110, 15.5.9: the rest of the body is not waited for
         if not (exchange.operation and exchange.operation.auth == "open"):
             self._measure(exchange, response)  # before the first byte: who has the answer may ask for it
         await response(scope, receive, send)
@@ -100,7 +98,10 @@ class Application:
                 mention(_log, f"{exchange.ms_cv} refused", error)
             elif status_of(error) >= 500:
                 _log.warning("%s %s", exchange.ms_cv, error.message, exc_info=error.__cause__)
-            return door.refuse(exchange, error)
+            response = door.refuse(exchange, error)
+            if isinstance(error, StalledError):
+                response.headers["Connection"] = "close"  # RFC 9110, 15.5.9: the rest of the body is not waited for
+            return response
         except Exception:  # noqa: BLE001 - every request is answered
             self.errors += 1
             _log.exception("%s %s %s failed", exchange.ms_cv, exchange.method, exchange.raw_path[:_LONGEST_SHOWN])
@@ -157,7 +158,7 @@ class Application:
                 level, "%s %s %s %d %.1f ms %s", exchange.ms_cv, exchange.method, path, status, duration_ms, resource
             )
         if exchange.service is not None:
-            self._recorder.record(self._fact(exchange, exchange.service, response.status_code, duration_ms))
+            self._recorder.record(self._fact(exchange, exchange.service, status, duration_ms))
 
     def _resource(self, exchange: Exchange) -> str:
         resource = exchange.resource or exchange.named

@@ -18,11 +18,6 @@ class Alarm:
         """Wake whoever waits, or the next who would."""
         self._rung.set()
 
-    @property
-    def is_rung(self) -> bool:
-        """Tell whether somebody rang since the last wait ended."""
-        return self._rung.is_set()
-
     async def wait(self, seconds: float | None = None) -> None:
         """Return when rung, or after that many seconds of the clock."""
         if not self._rung.is_set():
