@@ -16,8 +16,10 @@ from trunkline.api.exchange import Exchange
 from trunkline.api.hosts import Hosts
 from trunkline.apis.acs.auth import Callers as AcsCallers
 from trunkline.apis.acs.chat import ChatHandlers
+from trunkline.apis.acs.counted import Counted
 from trunkline.apis.acs.door import AcsDoor
 from trunkline.apis.acs.identity import IdentityHandlers
+from trunkline.apis.acs.sms import SmsHandlers
 from trunkline.apis.acs.tokens import UserTokens
 from trunkline.apis.azure.auth import Callers as AzureCallers
 from trunkline.apis.azure.door import AzureDoor
@@ -32,6 +34,8 @@ from trunkline.apis.trunkline.catalogue import CatalogueHandlers
 from trunkline.apis.trunkline.connection import ConnectionHandlers
 from trunkline.apis.trunkline.door import TrunklineDoor
 from trunkline.apis.trunkline.health import HealthHandlers
+from trunkline.apis.trunkline.inbox import InboxHandlers
+from trunkline.apis.trunkline.numbers import NumberHandlers
 from trunkline.apis.trunkline.state import StateHandlers
 from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
 from trunkline.apis.trunkline.tokens import TokenHandlers
@@ -41,19 +45,25 @@ from trunkline.clock import Clock, RealClock
 from trunkline.config import Settings
 from trunkline.connection import Announcement, Connection, Place, describe
 from trunkline.connection import write as write_connection
+from trunkline.delivery.carriers.simulated import SimulatedCarrier
 from trunkline.delivery.courier import Courier
 from trunkline.errors import ConfigurationError, UnavailableError
 from trunkline.events.dispatcher import Dispatcher
+from trunkline.events.event import Event
 from trunkline.events.retention import Retention
 from trunkline.events.subscriptions import Subscriptions
 from trunkline.ids import Ids
 from trunkline.services import repeatability
 from trunkline.services.access import Keyring
 from trunkline.services.chat import Chat
+from trunkline.services.chat.sent import ChatSent
 from trunkline.services.identity import Identities
 from trunkline.services.issuers import Issuers
 from trunkline.services.limits import Limits
+from trunkline.services.numbers import Numbers
 from trunkline.services.resources import Resource, Resources
+from trunkline.services.sent import Sentbox
+from trunkline.services.sms import Sms
 from trunkline.state.database import Database
 from trunkline.state.folder import Folder
 from trunkline.state.migrations import upgrade
@@ -105,6 +115,11 @@ class House:
             await self.close()
             raise
 
+    def leave(self) -> None:
+        """Get ready to stop: requests had better go elsewhere, and who waits for messages gets what there is."""
+        self.hindrance = "it is stopping"
+        self.sentbox.dismiss()
+
     async def close(self) -> None:
         """Stop every part, the last one first; what was acknowledged is kept."""
         await self._stack.aclose()
@@ -135,6 +150,13 @@ class House:
         self.identities = Identities(self.database, clock, ids)
         self.identities.open()
         self.chat = Chat(self.database, clock, ids, self.identities)
+        self.numbers = Numbers(self.database, clock)
+        self.numbers.open(settings)
+        self.counted = Counted(self.catalogue.of_vendor("acs"), self.recorder)
+        carrier = SimulatedCarrier(self.catalogue.simulated_numbers)
+        self.sms = Sms(self.database, clock, ids, self.numbers, carrier, self._happened)
+        self.sentbox = Sentbox(self.database, clock, [ChatSent(), self.sms.sent])
+        self.sentbox.open()
 
     async def _open_events(self) -> None:
         settings, clock, ids, find = self.settings, self.clock, self.ids, self.resources.find
@@ -165,9 +187,14 @@ class House:
             also=(repeatability.forget,),
         )
         self.subscriptions.open()
-        for part in (self.courier, self.subscriptions, self.dispatcher, retention):
+        for part in (self.courier, self.subscriptions, self.dispatcher, retention, self.sms.carriage):
             self._stack.push_async_callback(part.stop)
             await part.start()
+
+    def _happened(self, event: Event) -> None:
+        """Count and tell what no request caused: a carrier's report, a message that came in."""
+        self.counted(event)
+        self.dispatcher.nudge()
 
     # --- the doors ---
 
@@ -189,7 +216,7 @@ class House:
             settings, self.clock, self.resources, self.identities, self.keyring, self.issuers, tokens
         )
         identity = IdentityHandlers(settings, self.clock, self.ids, self.identities, self.issuers, tokens)
-        handlers = _handlers(identity, ChatHandlers(self.chat))
+        handlers = _handlers(identity, ChatHandlers(self.chat), SmsHandlers(self.sms))
         limits = Limits(services, self.clock) if settings.service_limits else None
         return AcsDoor(services, _telling(handlers, services, self.dispatcher.nudge), self._acs_callers, limits)
 
@@ -222,6 +249,8 @@ class House:
             AccountHandlers(self.resources, callers, self.connection, self.announce),
             TokenHandlers(self.keyring, callers),
             AskHandlers(self.recorder),
+            InboxHandlers(self.sentbox, callers),
+            NumberHandlers(self.numbers, self.sms, callers, self.announce),
             SubscriptionHandlers(self.database, self.clock, self.subscriptions, self.dispatcher, callers, types),
         )
         return TrunklineDoor([self.catalogue.services["api"]], handlers, callers)
@@ -244,7 +273,7 @@ class House:
         """Return what a client of a resource needs; raises UnavailableError before the server listens."""
         if self.place is None:
             raise UnavailableError("The server does not listen yet.")
-        return describe(resource, self.place)
+        return describe(resource, self.place, [one.number for one in self.numbers.list(resource.name)])
 
     def announce(self, place: Place | None = None) -> None:
         """Write the connection file: first with the place, then again whenever accounts or keys changed."""

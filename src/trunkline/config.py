@@ -64,6 +64,11 @@ class Settings:
     subscription_id: str = _setting("", "The Azure subscription id in resource ids; made at first start when empty.")
     tenant_id: str = _setting("", "The Entra tenant id that is shown to clients; made at first start when empty.")
     resource_group: str = _setting("trunkline", "The resource group in resource ids.")
+    numbers: tuple[str, ...] = _setting(
+        ("+18005550199",),
+        "Numbers from which the default resource sends text messages: in E.164, short codes, or sender names; "
+        "`trunkline numbers add` adds more.",
+    )
     auth_mode: Literal["auto", "development", "strict"] = _setting(
         "auto",
         "Whether Entra bearers that nobody here can verify are accepted: development accepts them, strict refuses "
@@ -92,6 +97,11 @@ class Settings:
     preview_event_types: bool = _setting(
         False,
         "Send the two preview type names of chat members to every subscription, not only to those that name them.",
+    )
+    sms_event_casing: Literal["pascal", "camel"] = _setting(
+        "pascal",
+        "The case of the keys in the payloads of SMS events: pascal as they are documented (MessageId), or camel as in "
+        "the SDKs' models (messageId).",
     )
     lenient_subjects: bool = _setting(
         True,

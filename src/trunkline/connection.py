@@ -65,8 +65,8 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     accounts: dict[str, Connection]
 
 
-def describe(resource: Resource, place: Place) -> Connection:
-    """Return the connection of a resource's account."""
+def describe(resource: Resource, place: Place, phone_numbers: list[str]) -> Connection:
+    """Return the connection of a resource's account, which owns these numbers."""
     env = {}
     if place.ca_file:
         env = {
@@ -84,7 +84,7 @@ def describe(resource: Resource, place: Place) -> Connection:
         immutable_resource_id=resource.immutable_id,
         subscription_id=resource.subscription_id,
         tenant_id=resource.tenant_id,
-        phone_numbers=[],
+        phone_numbers=phone_numbers,
         api_key=resource.api_key,
         page_url=place.https,
         env=env,

@@ -46,7 +46,7 @@ def test_when_the_file_is_there_the_server_is_reached_and_tells_everything(launc
     assert found["connection_string"] == f"endpoint={found['https']}/;accesskey={found['access_keys'][0]}"
     assert found["resource_id"].endswith("/communicationServices/trunkline")
     assert len(found["access_keys"]) == 2
-    assert found["phone_numbers"] == []
+    assert found["phone_numbers"] == ["+18005550199"]
     assert found["page_url"] == found["https"]
     for path in (found["ca_file"], *found["env"].values()):
         assert Path(path).is_absolute()

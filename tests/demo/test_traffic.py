@@ -10,12 +10,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.support.served import Served, serving
 from trunkline.clock import RealClock, TurnedClock
 from trunkline.demo import NAME
 from trunkline.demo.client import Answer, Client
+from trunkline.demo.reminders import NUMBER
 from trunkline.demo.traffic import HOST, Traffic
 from trunkline.errors import UnavailableError
 from trunkline.services.resources import Resource
@@ -77,6 +79,15 @@ def test_a_chat_has_everything_that_chats_have() -> None:
     assert any(method == "PATCH" and "/messages/" in path for method, path, _ in asked("a", 900))
 
 
+def test_patients_are_reminded_and_answer() -> None:
+    """Reminders go out with a report, and answers come in by Trunkline's own API."""
+    reminders = [msgspec.json.decode(body) for _, path, body in asked("a", 300) if path == "/sms"]
+    answers = [msgspec.json.decode(body) for _, path, body in asked("a", 300) if path == "/api/v1/inbox/sms"]
+    assert len(reminders) > len(answers) > 5
+    assert all(one["smsSendOptions"]["enableDeliveryReport"] for one in reminders)
+    assert {one["to"] for one in answers} == {one["from"] for one in reminders} == {NUMBER}
+
+
 def test_it_goes_on_at_about_one_request_a_second() -> None:
     """Ten minutes of its clock hold some six hundred requests."""
 
@@ -108,9 +119,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def burst(server: Served) -> Counter[int]:
     """Let the burst run once, and return the statuses that came back."""
     resource: Resource = server.run(server.house.resources.create(NAME))
+    server.run(server.house.numbers.add(NAME, NUMBER))
 
     async def live() -> Counter[int]:
-        async with Client(server.http, HOST, resource.key1, RealClock()) as client:
+        async with Client(server.http, HOST, resource.key1, RealClock(), api_key=resource.api_key) as client:
             await Traffic(client, RealClock(), random.Random(NAME)).burst()
             return client.statuses
 
@@ -131,7 +143,7 @@ def test_only_the_mistaken_requests_fail(burst: Counter[int]) -> None:
     assert burst[401] > 0
     assert burst[404] > 0
     assert {status for status in burst if status >= 400} == {401, 404}
-    assert sum(burst[status] for status in (200, 201, 204)) > 100
+    assert sum(burst[status] for status in (200, 201, 202, 204)) > 100
 
 
 def test_everything_is_counted_for_the_demo_alone(server: Served, burst: Counter[int]) -> None:

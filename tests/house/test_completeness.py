@@ -65,9 +65,9 @@ def test_no_two_doors_claim_the_same_path(doors: list[Door]) -> None:
 def test_what_is_not_built_answers_that_it_is_not_served(make_world: Callable[..., World]) -> None:
     """In the vendor's error body, with the operation's name."""
     world = make_world()
-    answer = world.call("POST", "/sms", json={}, key=True)
+    answer = world.call("POST", "/rooms", json={}, key=True)
     assert (answer.status, answer.code) == (501, "NotImplemented")
-    assert "SMSMessageSent" in answer.json["error"]["message"]
+    assert "CreateRoom" in answer.json["error"]["message"]
 
 
 def test_every_outcome_but_delivery_counts_as_a_failed_attempt() -> None:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from azure.communication.chat import ChatClient, ChatParticipant, CommunicationTokenCredential
 from azure.communication.identity import CommunicationIdentityClient
-from azure.communication.sms import SmsClient
+from azure.communication.rooms import RoomsClient
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.eventgrid import models
 from azure.monitor.querymetrics import MetricAggregationType
@@ -143,13 +143,13 @@ def test_a_route_that_there_is_not_is_counted_as_a_bad_one(customer: Customer) -
 def test_what_is_not_built_yet_is_refused_in_the_vendor_s_words_and_measured(
     server: Served, customer: Customer
 ) -> None:
-    """The SMS client raises its own error with 501; the request counts, with a mark of its own."""
-    sms = SmsClient.from_connection_string(server.connection_string, **customer.options)
-    with closing(sms._sms_service_client), pytest.raises(HttpResponseError, match="SMSMessageSent") as refused:
-        sms.send(from_="+15550001111", to=["+15550002222"], message="hello")
+    """The rooms client raises its own error with 501; the request counts, with a mark of its own."""
+    rooms = RoomsClient.from_connection_string(server.connection_string, **customer.options)
+    with closing(rooms), pytest.raises(HttpResponseError, match="CreateRoom") as refused:
+        rooms.create_room()
     assert refused.value.status_code == 501
     assert msgspec.json.decode(refused.value.response.body())["error"]["code"] == "NotImplemented"
     assert refused.value.response.headers["MS-CV"]
-    assert counted(customer, "APIRequestSMS") == {("SMSMessageSent", "501", "5xx"): 1}
+    assert counted(customer, "ApiRequestRooms") == {("CreateRoom", "501", "5xx"): 1}
     marked = customer.ask("requests.count", "requests.unserved", by=("service", "operation"))
-    assert marked["sms", "SMSMessageSent"] == [1, 1]
+    assert marked["rooms", "CreateRoom"] == [1, 1]

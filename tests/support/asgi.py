@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,7 +67,9 @@ async def ask(
     sent: list[Any] = []
 
     async def receive() -> Any:
-        return incoming.pop() if incoming else {"type": "http.disconnect"}
+        if not incoming:
+            await asyncio.Event().wait()  # this client stays until it is answered
+        return incoming.pop()
 
     async def send(message: Any) -> None:
         sent.append(message)

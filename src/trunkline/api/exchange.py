@@ -86,6 +86,11 @@ class Exchange:
             raise StalledError("The body did not arrive in time.", code="RequestTimeout") from error
         self.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    async def left(self) -> None:
+        """Return when the client has gone away; for handlers that make it wait, once the body was read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     def json(self, kind: type[T]) -> T:
         """Read the body as JSON of a shape; raises InvalidError that names the place."""
         try:

@@ -15,13 +15,23 @@ from typing import Any, TypeVar
 import msgspec
 
 from trunkline.catalogue.facts import KINDS, Request
-from trunkline.catalogue.rows import Catalogue, EventType, Happening, Measure, Operation, OtherMetric, Service
+from trunkline.catalogue.rows import (
+    Catalogue,
+    DeliveryOutcome,
+    EventType,
+    Happening,
+    Measure,
+    Operation,
+    OtherMetric,
+    Service,
+    SimulatedNumber,
+)
 from trunkline.errors import ConfigurationError
 
 T = TypeVar("T")
 VENDORS = ("acs", "azure", "trunkline")
 _ALWAYS_CARRIED = {"id", "at", "cause", "resource"}
-_NOT_SERVICES = {"event_types.toml", "other_metrics.toml", "untold_event_types.toml"}
+_NOT_SERVICES = {"delivery_outcomes.toml", "event_types.toml", "other_metrics.toml", "untold_event_types.toml"}
 
 
 @cache
@@ -38,6 +48,8 @@ def load() -> Catalogue:
             for name, row in _table(root / "acs" / "event_types.toml", EventType).items()
         },
         untold_event_types=_table(root / "acs" / "untold_event_types.toml", str),
+        delivery_outcomes=_table(root / "acs" / "delivery_outcomes.toml", DeliveryOutcome),
+        simulated_numbers=_table(root / "simulated_numbers.toml", SimulatedNumber),
     )
     for wrong in problems(catalogue):
         raise ConfigurationError(f"The catalogue is wrong: {wrong}.")
@@ -80,6 +92,7 @@ def problems(catalogue: Catalogue) -> Iterator[str]:
     yield from _operation_problems(catalogue)
     yield from _measure_problems(catalogue)
     yield from _event_problems(catalogue)
+    yield from _delivery_problems(catalogue)
 
 
 def _service_problems(catalogue: Catalogue) -> Iterator[str]:
@@ -201,6 +214,8 @@ def _event_problems(catalogue: Catalogue) -> Iterator[str]:
     for name, happening in catalogue.happenings.items():
         if not happening.brief:
             yield f"the happening {name} has no brief"
+        for fact in sorted(happening.example.keys() - set(happening.carries)):
+            yield f"the happening {name} has an example of {fact}, which it does not carry"
     for name in sorted(catalogue.event_types.keys() & catalogue.untold_event_types):
         yield f"event type {name} is told, and stands among those that are not"
     for name, row in catalogue.event_types.items():
@@ -219,6 +234,21 @@ def _event_problems(catalogue: Catalogue) -> Iterator[str]:
                 yield f"event type {name} is told for each {row.each}, but {row.on} carries no {those}"
             carried |= own
         wanted = {field for _, field, _, _ in string.Formatter().parse(row.subject) if field}
-        wanted |= {source.partition("|")[0].strip() for source in row.data.values()}
+        wanted |= {source.partition("|")[0].strip() for source in (*row.data.values(), *row.camel.values())}
+        wanted |= {row.id} - {""}
         for missing in sorted(wanted - carried):
             yield f"event type {name} tells {missing}, which {row.on} does not carry"
+
+
+def _delivery_problems(catalogue: Catalogue) -> Iterator[str]:
+    codes: dict[int, str] = {}
+    for name, row in catalogue.delivery_outcomes.items():
+        if codes.setdefault(row.code, name) != name:
+            yield f"the outcomes {name} and {codes[row.code]} have the same code"
+        if not row.text or not row.advice:
+            yield f"the outcome {name} needs a text and an advice"
+    for number, simulated in catalogue.simulated_numbers.items():
+        if simulated.outcome and simulated.outcome not in catalogue.delivery_outcomes:
+            yield f"the simulated number {number} has the outcome {simulated.outcome}, which does not exist"
+        if not simulated.brief:
+            yield f"the simulated number {number} has no brief"

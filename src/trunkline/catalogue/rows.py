@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
+
+_ARRIVED = 2000
+"""The code of a message that arrived."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,27 +110,57 @@ class Measure(Row, frozen=True, kw_only=True, rename={"source": "from"}):
 
 
 class Happening(Row, frozen=True, kw_only=True):
-    """What can happen, in neutral words, and which facts its event carries."""
+    """What can happen, in neutral words, and which facts its event carries.
+
+    `example` holds what an event fired by hand carries where that cannot be guessed; "now" is the moment, {guid} an id.
+    """
 
     brief: str
     carries: tuple[str, ...]
+    example: dict[str, Any] = {}
 
 
 class EventType(Row, frozen=True, kw_only=True):
     """A vendor's event type: told on which happening, for each of what, with which subject and data.
 
     `subject` is a template over what the event carries. `data` maps the payload's keys to what the event
-    carries, optionally through a conversion (`"sender_id | identifier"`). `preview_of` marks a former name
-    that is only sent to who asks for it.
+    carries, optionally through a conversion (`"sender_id | identifier"`); `camel` is the same where camel case is
+    wanted instead. `id` names what the event carries as its id, otherwise one is derived. `preview_of` marks a former
+    name that is only sent to who asks for it.
     """
 
     on: str
     brief: str
     subject: str
     data: dict[str, str]
+    camel: dict[str, str] = {}
     each: Literal["", "recipient", "participant"] = ""
+    id: str = ""
+    time: Literal["full", "seconds"] = "full"
     preview_of: str = ""
     name: str = ""
+
+
+class DeliveryOutcome(Row, frozen=True, kw_only=True):
+    """What can become of a message: the vendor's code for it, what a delivery report says, and what to do about it."""
+
+    code: int
+    text: str
+    advice: str
+
+    @property
+    def details(self) -> str:
+        """What a report says: the text alone when it arrived, otherwise with the code before it."""
+        return self.text if self.code == _ARRIVED else f"{self.code}: {self.text}"
+
+
+class SimulatedNumber(Row, frozen=True, kw_only=True):
+    """A number that the simulated carrier treats in a way of its own; `outcome` "" is never reported."""
+
+    brief: str
+    outcome: str
+    after_ms: int = 250
+    refusals: int = 0
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +172,8 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     happenings: dict[str, Happening]
     event_types: dict[str, EventType]
     untold_event_types: dict[str, str] = {}
+    delivery_outcomes: dict[str, DeliveryOutcome] = {}
+    simulated_numbers: dict[str, SimulatedNumber] = {}
 
     def of_vendor(self, vendor: str) -> list[Service]:
         """List the services of one vendor, by title."""

@@ -10,7 +10,7 @@ Row = dict[str, Any]
 
 
 def tables(catalogue: Catalogue, wanted: str = "") -> dict[str, list[Row]]:
-    """Return services (with their operations), other metrics, measures, happenings and event types.
+    """Return every table, the services with their operations.
 
     With words in `wanted`, only rows in which each word stands, in any case; a word that is a service's name
     or title, or its metric, stands in each of its operations.
@@ -43,6 +43,16 @@ def tables(catalogue: Catalogue, wanted: str = "") -> dict[str, list[Row]]:
             {"name": name, "brief": brief}
             for name, brief in catalogue.untold_event_types.items()
             if _holds(words, name, brief)
+        ],
+        "delivery_outcomes": [
+            {"name": name, "code": row.code, "text": row.text, "advice": row.advice}
+            for name, row in catalogue.delivery_outcomes.items()
+            if _holds(words, name, str(row.code), row.text, row.advice)
+        ],
+        "simulated_numbers": [
+            {"name": number, "outcome": row.outcome, "brief": row.brief}
+            for number, row in catalogue.simulated_numbers.items()
+            if _holds(words, number, row.outcome, row.brief)
         ],
     }
 

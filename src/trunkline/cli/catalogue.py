@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from trunkline.catalogue.load import load
 from trunkline.catalogue.search import tables
-from trunkline.cli import options
+from trunkline.cli import options, printout
 
 Row = dict[str, Any]
 _OTHERS = (
@@ -22,6 +18,8 @@ _OTHERS = (
     ("event_types", "Event types", ("name", "on", "brief")),
     ("untold_event_types", "Event types not told yet", ("name", "brief")),
     ("happenings", "Happenings", ("name", "brief")),
+    ("delivery_outcomes", "What becomes of messages", ("code", "name", "text", "advice")),
+    ("simulated_numbers", "Numbers of the simulated carrier", ("name", "outcome", "brief")),
 )
 
 
@@ -41,7 +39,7 @@ def catalogue(
         typer.echo(f"Nothing in the catalogue is called {name!r}; `trunkline catalogue` shows everything.", err=True)
         raise typer.Exit(1)
     for title, columns, rows in _tables(found):
-        _print(title, columns, rows)
+        printout.table(title, columns, rows)
 
 
 def _tables(found: dict[str, list[Row]]) -> list[tuple[str, tuple[str, ...], list[Row]]]:
@@ -52,18 +50,3 @@ def _tables(found: dict[str, list[Row]]) -> list[tuple[str, tuple[str, ...], lis
         shown.append((f"{service['title']}{metric}", ("name", "route", "served", "brief"), rows))
     shown += [(title, columns, found[key]) for key, title, columns in _OTHERS if found[key]]
     return shown
-
-
-def _print(title: str, columns: tuple[str, ...], rows: list[Row]) -> None:
-    """Print a table: fitted to a terminal, or one row a line with tabs between for programs."""
-    if not sys.stdout.isatty():
-        typer.echo(f"# {title}")
-        for row in rows:
-            typer.echo("\t".join(str(row[column]) for column in columns))
-        return
-    table = Table(title=Text(title, style="bold"), title_justify="left", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(row[column])) for column in columns))
-    Console(highlight=False).print(table)

@@ -24,24 +24,27 @@ def demo(
     requests: Annotated[int, typer.Option(help="End after so many; 0 goes on until Ctrl-C.")] = 0,
     seed: Annotated[str, typer.Option(help="The same seed makes the same requests.")] = "",
 ) -> None:
-    """Send support chats, and the requests of a client that somebody configured wrongly, in an account of their own."""
+    """Send support chats, reminders, and what a wrongly configured client asks, in an account of their own."""
     server = remote.found(data, url, api_key)
     account = msgspec.convert(server.call("PUT", remote.at("accounts", NAME)), Connection)
     typer.echo(f"Sending to {server.url} as the account {NAME!r}; Ctrl-C stops it.", err=True)
     try:
-        asyncio.run(_drive(server.url, account.access_keys[0], requests, seed or NAME))
+        asyncio.run(_drive(server, account, requests, seed or NAME))
     except KeyboardInterrupt:
         typer.echo("Stopped.", err=True)
 
 
-async def _drive(url: str, key: str, requests: int, seed: str) -> None:
+async def _drive(server: remote.Remote, account: Connection, requests: int, seed: str) -> None:
     """Send a burst and go on; tells at the end how many answers of which status came."""
     from trunkline.demo.client import Client  # noqa: PLC0415 - only this command loads the HTTP client
+    from trunkline.demo.reminders import NUMBER  # noqa: PLC0415 - see above
     from trunkline.demo.traffic import HOST, Traffic  # noqa: PLC0415 - see above
 
-    near = urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
+    server.call("PUT", remote.at("numbers", NUMBER), account=NAME)
+    near = urlsplit(server.url).hostname in {"localhost", "127.0.0.1", "::1"}
     clock = RealClock()
-    async with Client(url, HOST if near else "", key, clock) as client:
+    host, key = HOST if near else "", account.access_keys[0]
+    async with Client(server.url, host, key, clock, api_key=account.api_key) as client:
         traffic = Traffic(client, clock, random.Random(seed))
         try:
             if requests:

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from trunkline import __version__
-from trunkline.cli import account, catalogue, connection, demo, events, listen, serve, token
+from trunkline.cli import account, catalogue, connection, demo, events, inbox, listen, numbers, serve, sms, token
 from trunkline.errors import ConfigurationError, TrunklineError
 
 WRONG_SETTINGS = 2
@@ -25,9 +25,12 @@ app.command()(connection.connection)
 app.command()(token.token)
 app.command()(catalogue.catalogue)
 app.command()(listen.listen)
+app.command()(inbox.inbox)
 app.command()(demo.demo)
 app.add_typer(events.app, name="events")
 app.add_typer(account.app, name="account")
+app.add_typer(numbers.app, name="numbers")
+app.add_typer(sms.app, name="sms")
 
 
 def _version(asked: bool) -> None:

@@ -1,11 +1,18 @@
-"""What `serve` and `connection` print for people: at most one screen, every line ready to paste."""
+"""What is printed for people: how to connect on one screen, every line ready to paste; tables."""
 
 from __future__ import annotations
 
 import shlex
 import shutil
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from trunkline.catalogue.azure.links import metric_url
 from trunkline.config import Settings
@@ -77,3 +84,19 @@ def security(settings: Settings) -> str:
 def line(label: str, value: str) -> str:
     """Return a labelled line."""
     return f"{label:<{_WIDTH}} {value}"
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print a table: fitted to a terminal, or one row a line with tabs between for programs."""
+    cells = [[str(row[column]) for column in columns] for row in rows]
+    if not sys.stdout.isatty():
+        typer.echo(f"# {title}")
+        for row in cells:
+            typer.echo("\t".join(row))
+        return
+    drawn = Table(title=Text(title, style="bold"), title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in cells:
+        drawn.add_row(*(Text(cell) for cell in row))
+    Console(highlight=False).print(drawn)

@@ -27,6 +27,7 @@ from trunkline.config import Settings
 from trunkline.connection import Place
 from trunkline.demo import NAME
 from trunkline.demo.client import Client
+from trunkline.demo.reminders import NUMBER
 from trunkline.demo.traffic import HOST, Traffic
 from trunkline.errors import UnavailableError
 from trunkline.server import Server, bind
@@ -68,7 +69,7 @@ class Running:
             await self._start()
             await self._signalled.wait()
             _log.info("stopping; a second signal ends it at once")
-            self.house.hindrance = "it is stopping"
+            self.house.leave()
 
     def _on_signal(self) -> None:
         if self._signalled.is_set():
@@ -104,6 +105,7 @@ class Running:
         self._stack.push_async_callback(server.stop)
         if self._demo:
             await self.house.resources.create(NAME)
+            await self.house.numbers.add(NAME, NUMBER)
             self.house.application.quiet.add(NAME)
         self._stack.callback(connection.remove, folder)
         self.house.announce(_place(settings, *ports, roots))
@@ -149,8 +151,9 @@ class Running:
         address, port = http.getsockname()[:2]
         address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - recognised, not bound
         url = f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
-        key = self.house.resources.get(NAME).key1
-        client = await self._stack.enter_async_context(Client(url, HOST, key, self.house.clock))
+        account = self.house.resources.get(NAME)
+        client = Client(url, HOST, account.key1, self.house.clock, api_key=account.api_key)
+        await self._stack.enter_async_context(client)
         traffic = Traffic(client, self.house.clock, random.Random(NAME))
         with suppress(TimeoutError, UnavailableError):  # it goes on below
             await asyncio.wait_for(traffic.burst(), BURST_S)

@@ -34,14 +34,18 @@ class Answer(msgspec.Struct, frozen=True):
 class Client:
     """Requests of one account; `host` is the name sent to whatever address `url` has.
 
-    `statuses` counts the answers. Use it as an asynchronous context.
+    `key` is an access key of the account, `api_key` its key for Trunkline's own API. `statuses` counts the answers.
+    Use it as an asynchronous context.
     """
 
-    def __init__(self, url: str, host: str, key: str, clock: Clock, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, url: str, host: str, key: str, clock: Clock, *, api_key: str = "", tls: ssl.SSLContext | None = None
+    ) -> None:
         self._url = url.rstrip("/")
         parts = urlsplit(self._url)
         self._host = f"{host}:{parts.port}" if host and parts.port else host or parts.netloc
         self._key = key
+        self._api_key = api_key
         self._clock = clock
         self._tls = tls
         self.statuses: Counter[int] = Counter()
@@ -71,6 +75,11 @@ class Client:
     async def spoken(self, token: str, method: str, path: str, body: Any = None) -> Answer:
         """Make a request for the user who holds a token. Raises UnavailableError."""
         return await self._send(method, _target(path), _content(body), {"Authorization": f"Bearer {token}"})
+
+    async def carried(self, body: Any) -> Answer:
+        """Bring a text message to a number of the account, as a carrier does. Raises UnavailableError."""
+        headers = {"Authorization": f"Bearer {self._api_key}"}
+        return await self._send("POST", "/api/v1/inbox/sms", _content(body), headers)
 
     async def _send(self, method: str, target: str, content: bytes, headers: dict[str, str]) -> Answer:
         headers |= {"Host": self._host, "User-Agent": f"trunkline-demo/{__version__}"}

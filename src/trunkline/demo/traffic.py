@@ -1,4 +1,4 @@
-"""The demo's traffic: a few support chats at once, and a client that somebody configured wrongly."""
+"""The demo's traffic: a few support chats at once, reminders, and a client that somebody configured wrongly."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from trunkline.clock import Clock
 from trunkline.demo import NAME
 from trunkline.demo.chats import Chat
 from trunkline.demo.client import Client
+from trunkline.demo.reminders import Reminder
 from trunkline.demo.script import DIALOGUES
 
 HOST = f"{NAME}.communication.localhost"
@@ -17,6 +18,7 @@ BURST = 120
 AT_ONCE = 3
 PAUSE_S = 1.0
 MISTAKES = 0.05
+REMINDERS = 0.15
 _MISSPELT = ("/chat/thread", "/chat/threads/all/message", "/identities/list/all")
 
 
@@ -28,6 +30,7 @@ class Traffic:
         self._clock = clock
         self._chance = chance
         self._chats: list[AsyncIterator[None]] = []
+        self._reminders: list[AsyncIterator[None]] = []
         self._wrong_key = base64.b64encode(chance.randbytes(64)).decode()
 
     async def burst(self) -> None:
@@ -49,13 +52,22 @@ class Traffic:
         if dice < MISTAKES:
             await (self._fail_to_sign() if dice < MISTAKES / 2 else self._ask_the_wrong_way())
             return
+        if dice < MISTAKES + REMINDERS:
+            if not self._reminders or self._chance.random() < 0.5:
+                self._reminders.append(Reminder(self._client, self._chance).steps())
+            await self._go_on(self._reminders)
+            return
         if len(self._chats) < AT_ONCE:
             self._chats.append(Chat(self._client, self._chance.choice(DIALOGUES), self._chance).steps())
-        chat = self._chance.choice(self._chats)
+        await self._go_on(self._chats)
+
+    async def _go_on(self, those: list[AsyncIterator[None]]) -> None:
+        """Make the next request of one of those; whichever has ended is left."""
+        one = self._chance.choice(those)
         try:
-            await anext(chat)
+            await anext(one)
         except StopAsyncIteration:
-            self._chats.remove(chat)
+            those.remove(one)
 
     async def _fail_to_sign(self) -> None:
         """Sign with a key that was replaced long ago: 401."""

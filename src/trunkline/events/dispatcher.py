@@ -88,7 +88,7 @@ class Dispatcher:
         self._task: asyncio.Task[None] | None = None
         self._templates: dict[str, list[Template]] = defaultdict(list)
         for row in catalogue.event_types.values():
-            self._templates[row.on].append(Template(row))
+            self._templates[row.on].append(Template(row, camel=settings.sms_event_casing == "camel"))
         self._addresses: dict[str, list[Address]] = {}
         self._version = -1
         self.told = 0

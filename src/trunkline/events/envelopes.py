@@ -15,6 +15,7 @@ import msgspec
 
 from trunkline.catalogue.acs import identifiers
 from trunkline.catalogue.azure.ids import resource_id
+from trunkline.catalogue.load import load
 from trunkline.catalogue.rows import EventType
 from trunkline.clock import rfc3339
 from trunkline.events.event import Event
@@ -55,7 +56,7 @@ def topic_id(topic: Topic) -> str:
 class Envelope:
     """One event of one type for one recipient, rendered when somebody wants it and then kept."""
 
-    __slots__ = ("_bodies", "_data", "_grid", "at", "id", "subject", "topic", "type")
+    __slots__ = ("_bodies", "_data", "_digits", "_grid", "at", "id", "subject", "topic", "type")
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class Envelope:
         subject: str,
         at: datetime,
         data: Callable[[], dict[str, Any]],
+        digits: int = 7,
     ) -> None:
         self.id = event_id
         self.type = event_type
@@ -73,6 +75,7 @@ class Envelope:
         self.subject = subject
         self.at = at
         self._data = data
+        self._digits = digits
         self._grid: dict[str, Any] | None = None
         self._bodies: dict[str, bytes] = {}
 
@@ -88,7 +91,7 @@ class Envelope:
                 "eventType": self.type,
                 "dataVersion": DATA_VERSION,
                 "metadataVersion": METADATA_VERSION,
-                "eventTime": rfc3339(self.at, 7),
+                "eventTime": rfc3339(self.at, self._digits),
             }
         return self._grid
 
@@ -115,15 +118,18 @@ class Envelope:
 
 
 class Template:
-    """An event type, made ready to wrap many events."""
+    """An event type, made ready to wrap many events; `camel` asks for the keys of payloads in camel case."""
 
-    def __init__(self, row: EventType) -> None:
+    def __init__(self, row: EventType, *, camel: bool = False) -> None:
         self.name = row.name
         self.on = row.on
         self.is_preview = bool(row.preview_of)
         self._subject = row.subject
         self._each = row.each
-        self._fields = [_field(key, source) for key, source in row.data.items()]
+        self._id = row.id
+        self._digits = 0 if row.time == "seconds" else 7
+        data = row.camel if camel and row.camel else row.data
+        self._fields = [_field(key, source) for key, source in data.items()]
 
     def wrap(self, event: Event, topic: str) -> Iterator[Envelope]:
         """Yield an envelope for each recipient, each participant, or one for all, as the type says."""
@@ -156,12 +162,13 @@ class Template:
             return rendered
 
         return Envelope(
-            event_id=derived(event.id, self.name, *whose),
+            event_id=facts[self._id] if self._id else derived(event.id, self.name, *whose),
             event_type=self.name,
             topic=topic,
             subject=self._subject.format_map(facts),
             at=event.at,
             data=data,
+            digits=self._digits,
         )
 
 
@@ -202,8 +209,30 @@ def _participant(one: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _attempt(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "timestamp": rfc3339(one["at"], 7),
+        "segmentsSucceeded": one["succeeded"],
+        "segmentsFailed": one["failed"],
+    }
+
+
+def _capitalised(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {key[0].upper() + key[1:]: value for key, value in one.items()}
+
+
+def _brief_time(moment: datetime) -> str:
+    """Return a moment without the zeros at the end of its fraction."""
+    return rfc3339(moment, 7).rstrip("Z").rstrip("0").rstrip(".") + "Z"
+
+
 _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
     "identifier": identifiers.model,
+    "digits": lambda number: number.removeprefix("+"),
+    "delivery details": lambda outcome: load().delivery_outcomes[outcome].details,
+    "attempts": lambda many: [_capitalised(_attempt(one)) for one in many],
+    "camel attempts": lambda many: [_attempt(one) for one in many],
+    "brief time": _brief_time,
     "time": rfc3339,
     "time7": lambda moment: rfc3339(moment, 7),
     "title": str.capitalize,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import sqlalchemy as sa
 
@@ -18,6 +20,9 @@ repeats = sa.Table(
 _get = sa.select(repeats.c.answer).where(
     repeats.c.scope == sa.bindparam("of_scope"), repeats.c.request == sa.bindparam("of_request")
 )
+_several = sa.select(repeats.c.request, repeats.c.answer).where(
+    repeats.c.scope == sa.bindparam("of_scope"), repeats.c.request.in_(sa.bindparam("requests", expanding=True))
+)
 _put = sa.insert(repeats)
 _old = (
     sa.select(repeats.c.scope, repeats.c.request)
@@ -33,6 +38,12 @@ def earlier(transaction: Transaction, scope: str, request: str) -> bytes | None:
     """Return the answer that the first request of this id got, if there was one."""
     answer: bytes | None = transaction.value(_get, of_scope=scope, of_request=request)
     return answer
+
+
+def several(transaction: Transaction, scope: str, requests: Sequence[str]) -> dict[str, bytes]:
+    """Return the answers that earlier requests of these ids got."""
+    rows = transaction.all(_several, of_scope=scope, requests=list(requests)) if requests else ()
+    return {row.request: row.answer for row in rows}
 
 
 def keep(transaction: Transaction, scope: str, request: str, answer: object, made_at: object) -> None:

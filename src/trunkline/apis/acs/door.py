@@ -15,6 +15,7 @@ from trunkline.errors import InvalidError, TrunklineError
 from trunkline.services.limits import Limits
 
 _ECHOED = 256
+_ERROR_CODE = "extra.error_code"
 
 
 class AcsDoor(Door):
@@ -50,8 +51,11 @@ class AcsDoor(Door):
                 thread=exchange.params.get("thread_id", ""),
             )
 
-    def refuse(self, exchange: Exchange, error: TrunklineError) -> Response:  # noqa: ARG002 - one body for all
-        """Render the SDKs' error body."""
+    def refuse(self, exchange: Exchange, error: TrunklineError) -> Response:
+        """Render the SDKs' error body, and measure its code where the service's metric shows it."""
+        metric = exchange.service.metric if exchange.service else None
+        if metric is not None and _ERROR_CODE in metric.dimensions.values():
+            exchange.extra["error_code"] = errors.code_of(error)
         return errors.render(error)
 
     def dress(self, exchange: Exchange, response: Response) -> None:

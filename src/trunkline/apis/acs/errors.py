@@ -23,13 +23,15 @@ CODES = {
 }
 
 
+def code_of(error: TrunklineError) -> str:
+    """Return the code of an error of ours; `facts["code"]` overrules the usual one of its status."""
+    return str(error.facts.get("code") or CODES.get(status_of(error), "InternalServerError"))
+
+
 def render(error: TrunklineError) -> Response:
-    """Render an error of ours; `facts["code"]` overrules the usual code of its status."""
+    """Render an error of ours."""
     status = status_of(error)
-    body = {
-        "code": error.facts.get("code") or CODES.get(status, "InternalServerError"),
-        "message": error.message,
-    }
+    body = {"code": code_of(error), "message": error.message}
     if error.target:
         body["target"] = error.target
     headers = retry_header(error)

@@ -6,7 +6,8 @@ Source: the raw-id forms in the SDKs' identifier models (the prefix decides the 
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 USER = "8:acs:"
 _CLOUDS = {"orgid": "public", "dod": "dod", "gcch": "gcch"}
@@ -16,6 +17,11 @@ def mint(immutable_id: str, random_bytes: bytes) -> str:
     """Return a new user's raw id: the resource's immutable id, an underscore, and 16 random bytes."""
     # exactly one underscore: two would make it a Teams extension user
     return f"{USER}{immutable_id}_{uuid.UUID(bytes=random_bytes)}"
+
+
+def message(direction: Literal["Outgoing", "Incoming"], at: datetime, guid: str) -> str:
+    """Return the id of a text message: where it goes, the second it was taken in, and a GUID."""
+    return f"{direction}_{at:%Y%m%d%H%M%S}{guid}"
 
 
 def teams_user(object_id: str) -> str:

@@ -53,6 +53,7 @@ messages = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("edited_at", Moment),
     sa.Column("deleted_at", Moment),
+    sa.Index("chat_messages_by_id", "id"),
 )
 
 receipts = sa.Table(

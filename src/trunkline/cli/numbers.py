@@ -1,0 +1,63 @@
+"""`trunkline numbers`: which numbers an account owns."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from trunkline.cli import options, remote
+
+app = typer.Typer(no_args_is_help=True, help="Numbers: what an account sends text messages from, and gets them at.")
+Number = Annotated[str, typer.Argument(help="E.164 like +18005550199, a short code, or a sender name.")]
+
+
+@app.command("list")
+def list_numbers(
+    *,
+    account: options.Account = "",
+    data: options.Data = None,
+    url: options.Url = "",
+    api_key: options.ApiKey = "",
+    as_json: options.Json = False,
+) -> None:
+    """List the numbers."""
+    found = remote.found(data, url, api_key).call("GET", remote.at("numbers"), account=account)["numbers"]
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        return
+    for one in found:
+        where = "  (setting)" if one["from_settings"] else ""
+        typer.echo(f"{one['number']}\t{one['kind']}\t{one['country']}{where}")
+    if not found:
+        typer.echo("There are no numbers; `trunkline numbers add +18005550199` adds one.", err=True)
+
+
+@app.command()
+def add(
+    number: Number,
+    *,
+    account: options.Account = "",
+    data: options.Data = None,
+    url: options.Url = "",
+    api_key: options.ApiKey = "",
+) -> None:
+    """Let the account own a number; nobody is asked, and nothing is bought."""
+    server = remote.found(data, url, api_key)
+    answer = server.call("PUT", remote.at("numbers", number), account=account)
+    typer.echo(f"{answer['account']} owns {answer['number']} ({answer['kind']}).")
+
+
+@app.command()
+def remove(
+    number: Number,
+    *,
+    account: options.Account = "",
+    data: options.Data = None,
+    url: options.Url = "",
+    api_key: options.ApiKey = "",
+) -> None:
+    """Let the account own a number no more."""
+    remote.found(data, url, api_key).call("DELETE", remote.at("numbers", number), account=account)
+    typer.echo(f"{number} is gone.")

@@ -1,0 +1,1 @@
+"""The carriers: each is a way to phones."""

@@ -1,0 +1,39 @@
+"""Text messages: sent, carried, reported, received, opted out of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from trunkline.clock import Clock
+from trunkline.delivery.carrier import Carrier
+from trunkline.events.event import Event
+from trunkline.ids import Ids
+from trunkline.services.numbers import Numbers
+from trunkline.services.sms.carriage import Carriage
+from trunkline.services.sms.optouts import OptOuts
+from trunkline.services.sms.receiving import Receiving
+from trunkline.services.sms.sending import Sending
+from trunkline.services.sms.sent import SmsSent
+from trunkline.state.database import Database
+
+
+class Sms:
+    """The service of text messages, one part a noun.
+
+    `happened` hears of each report and each received message, once it is durable.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        numbers: Numbers,
+        carrier: Carrier,
+        happened: Callable[[Event], None],
+    ) -> None:
+        self.carriage = Carriage(database, clock, ids, carrier, happened)
+        self.sending = Sending(database, clock, ids, numbers, self.carriage.nudge)
+        self.receiving = Receiving(database, clock, ids, numbers, happened, self.carriage.nudge)
+        self.optouts = OptOuts(database, clock, numbers)
+        self.sent = SmsSent()
