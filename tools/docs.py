@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+from tools import coverage
+from tools.tables import table
 from trunkline import config
 from trunkline.catalogue.load import load
 from trunkline.catalogue.rows import Service
@@ -17,7 +20,7 @@ Block = Callable[[], Iterator[str]]
 def settings() -> Iterator[str]:
     """Tabulate every setting."""
     rows = ((f"`{row.name}`", f"`{row.variable}`", row.kind, _default(row), row.brief) for row in config.rows())
-    yield from _table(("setting", "variable", "value", "default", "what it does"), rows)
+    yield from table(("setting", "variable", "value", "default", "what it does"), rows)
 
 
 def acs_operations() -> Iterator[str]:
@@ -41,17 +44,34 @@ def own_operations() -> Iterator[str]:
 def event_types() -> Iterator[str]:
     """Tabulate the event types that are told."""
     rows = ((f"`{name}`", f"`{row.on}`", f"`{row.subject}`", row.brief) for name, row in load().event_types.items())
-    yield from _table(("event type", "told on", "subject", "what it says"), rows)
+    yield from table(("event type", "told on", "subject", "what it says"), rows)
     yield ""
     yield "Accepted in a subscription, and told once their service is built:"
     yield ""
-    yield from _table(("event type", "what it says"), ((f"`{n}`", b) for n, b in load().untold_event_types.items()))
+    yield from table(("event type", "what it says"), ((f"`{n}`", b) for n, b in load().untold_event_types.items()))
+
+
+def simulated_numbers() -> Iterator[str]:
+    """Tabulate the numbers that the simulated carrier treats in a way of their own."""
+    outcomes = load().delivery_outcomes
+    rows = []
+    for number, row in load().simulated_numbers.items():
+        outcome = outcomes.get(row.outcome)
+        shown = f"`{number}`", f"`{outcome.details}`" if outcome else "", f"{row.after_ms} ms"
+        rows.append((*shown, row.brief))
+    yield from table(("sent to", "reported as", "after", "what it is for"), rows)
+
+
+def delivery_outcomes() -> Iterator[str]:
+    """Tabulate what can become of a message, and what to do about it."""
+    rows = ((str(row.code), row.text, row.advice) for row in load().delivery_outcomes.values())
+    yield from table(("code", "what the report says", "what to do"), rows)
 
 
 def measures() -> Iterator[str]:
     """Tabulate what can be asked."""
     rows = ((f"`{name}`", row.unit, row.brief) for name, row in load().measures.items())
-    yield from _table(("measure", "unit", "what it is"), rows)
+    yield from table(("measure", "unit", "what it is"), rows)
 
 
 BLOCKS: dict[str, Block] = {
@@ -60,7 +80,11 @@ BLOCKS: dict[str, Block] = {
     "azure operations": azure_operations,
     "own operations": own_operations,
     "event types": event_types,
+    "simulated numbers": simulated_numbers,
+    "delivery outcomes": delivery_outcomes,
     "measures": measures,
+    "coverage": coverage.summary,
+    **{f"coverage of {name}": partial(coverage.of_document, name) for name in coverage.sheet().documents},
 }
 
 
@@ -81,15 +105,8 @@ def _service(service: Service) -> Iterator[str]:
         served = "yes" if service.built and name not in service.unserved else "501"
         why = f" {service.unserved[name]}" if name in service.unserved else ""
         rows.append((f"`{name}`", f"`{row.route}`", served, row.brief + why))
-    yield from _table(("operation", "route", "served", "what it does"), rows)
+    yield from table(("operation", "route", "served", "what it does"), rows)
     yield ""
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"| {' | '.join('---' for _ in head)} |"
-    for row in rows:
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
 
 
 def _default(row: config.SettingRow) -> str:
@@ -97,6 +114,8 @@ def _default(row: config.SettingRow) -> str:
         return "yes" if row.default else "no"
     if row.default in {"", ()}:
         return ""
+    if isinstance(row.default, tuple):
+        return f"`{','.join(row.default)}`"
     return f"`{row.default}`"
 
 

@@ -1,96 +1,30 @@
 """What the documents show of chat's events: every key with its JSON type and format, as data.
 
-Sources: the documentation's page on the events of a communication resource as the preview had it (2020), and the
-schemas of today's chat events.
+Sources: the samples of the preview (2020), which stand in `tests.mission.samples`, and the schemas of today's chat
+events. What is sent is the union of both.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-VENDOR = "Microsoft.Communication."
-PROVIDER = r"Microsoft\.Communication"
-GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-SECOND = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"
-USER = rf"8:acs:{GUID}_{GUID}"
-THREAD = r"19:[0-9a-f]{32}@thread\.v2"
-TIME3, TIME7 = rf"{SECOND}\.\d{{3}}Z", rf"{SECOND}\.\d{{7}}Z"
-TEXT, NUMBER, TEXTS = ".*", int, "texts"
+from tests.mission.samples import CHAT, CHAT_TOPIC, MEMBER, TRANSACTION, VENDOR
+from tests.mission.shapes import GUID, NUMBER, TEXT, TEXTS, THREAD, TIME3, TIME7, USER
+
 IDENTIFIER = {"kind": "communicationUser", "rawId": USER, "communicationUser": {"id": USER}}
-MEMBER = {"displayName": TEXT, "memberId": USER}
 PARTICIPANT = {"displayName": TEXT, "participantCommunicationIdentifier": IDENTIFIER, "metadata": TEXTS}
 
-ENVELOPE = {
-    "id": GUID,
-    "topic": rf"/subscriptions/{GUID}/resourceGroups/[^/]+/providers/{PROVIDER}/communicationServices/[^/]+",
-    "subject": TEXT,
-    "data": dict,
-    "eventType": rf"{re.escape(VENDOR)}\w+",
-    "dataVersion": r"1\.0",
-    "metadataVersion": "1",
-    "eventTime": TIME7,
-}
-_ALWAYS = {"transactionId": r"[A-Za-z0-9+/]{22}(\.\d+)+", "threadId": THREAD, "version": NUMBER}
-_MESSAGE = {
-    **_ALWAYS,
-    "messageId": r"\d{13}",
-    "senderId": USER,
-    "senderDisplayName": TEXT,
-    "composeTime": TIME3,
-    "type": "Text|Html",
-}
-_TO_USER = {"recipientId": USER}
-
-PREVIEW = {
-    "ChatMessageReceived": {**_MESSAGE, **_TO_USER, "messageBody": TEXT},
-    "ChatMessageEdited": {**_MESSAGE, **_TO_USER, "messageBody": TEXT, "editTime": TIME3},
-    "ChatMessageDeleted": {**_MESSAGE, **_TO_USER, "deleteTime": TIME3},
-    "ChatThreadCreatedWithUser": {
-        **_ALWAYS,
-        **_TO_USER,
-        "createdBy": USER,
-        "properties": {"topic": TEXT},
-        "members": [MEMBER],
-        "createTime": TIME3,
-    },
-    "ChatThreadWithUserDeleted": {
-        **_ALWAYS,
-        **_TO_USER,
-        "deletedBy": USER,
-        "deleteTime": TIME7,
-        "createTime": TIME3,
-    },
-    "ChatThreadPropertiesUpdatedPerUser": {
-        **_ALWAYS,
-        **_TO_USER,
-        "editedBy": USER,
-        "editTime": TIME7,
-        "properties": {"topic": TEXT},
-        "createTime": TIME3,
-    },
-    "ChatMemberAddedToThreadWithUser": {
-        **_ALWAYS,
-        **_TO_USER,
-        "time": TIME7,
-        "addedBy": USER,
-        "memberAdded": MEMBER,
-        "createTime": TIME3,
-    },
-    "ChatMemberRemovedFromThreadWithUser": {
-        **_ALWAYS,
-        **_TO_USER,
-        "time": TIME7,
-        "removedBy": USER,
-        "memberRemoved": MEMBER,
-        "createTime": TIME3,
-    },
-}
+_ALWAYS = {"transactionId": TRANSACTION, "threadId": THREAD, "version": NUMBER}
+PREVIEW = {name: sample.data for name, sample in CHAT.items()}
 """The keys of the preview's samples."""
 
 _NEW_MESSAGE = {
-    **{key: kind for key, kind in _MESSAGE.items() if key != "senderId"},
+    **_ALWAYS,
+    "messageId": r"\d{13}",
     "senderCommunicationIdentifier": IDENTIFIER,
+    "senderDisplayName": TEXT,
+    "composeTime": TIME3,
+    "type": "Text|Html",
 }
 _NEW_THREAD = {**_ALWAYS, "createTime": TIME3}
 _NEW_USER = {"recipientCommunicationIdentifier": IDENTIFIER}
@@ -165,23 +99,30 @@ SUBJECTS = {
 }
 """What follows `thread/{threadId}/`, filled in from the data itself."""
 
+_TWINS = {
+    **{f"{who}CommunicationIdentifier": (f"{who}Id", USER) for who in ("sender", "recipient")},
+    **{
+        f"{who}CommunicationIdentifier": (who, USER)
+        for who in ("createdBy", "deletedBy", "editedBy", "addedBy", "removedBy")
+    },
+    "participants": ("members", [MEMBER]),
+    "participantAdded": ("memberAdded", MEMBER),
+    "participantRemoved": ("memberRemoved", MEMBER),
+}
+"""Today's keys that say what another key said in the preview."""
 
-def misfits(value: Any, kind: Any, where: str = "") -> list[str]:
-    """List where a value is not of a kind: a pattern for a text, a type, an object's members, or a list's element."""
-    if kind == TEXTS:
-        good = isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
-        return [] if good else [f"{where}: {value!r} does not map texts to texts"]
-    if isinstance(kind, str):
-        good = isinstance(value, str) and re.fullmatch(kind, value, re.ASCII)
-        return [] if good else [f"{where}: {value!r} is not {kind}"]
-    if isinstance(kind, type):
-        good = isinstance(value, kind) and not isinstance(value, bool)
-        return [] if good else [f"{where}: {value!r} is no {kind.__name__}"]
-    if isinstance(kind, list):
-        if not isinstance(value, list) or not value:
-            return [f"{where}: {value!r} is no list with something in it"]
-        return [one for place, item in enumerate(value) for one in misfits(item, kind[0], f"{where}[{place}]")]
-    if not isinstance(value, dict):
-        return [f"{where}: {value!r} is no object"]
-    found = [f"{where}.{key} is missing" for key in kind if key not in value]
-    return found + [one for key in kind if key in value for one in misfits(value[key], kind[key], f"{where}.{key}")]
+
+def envelope(name: str) -> dict[str, Any]:
+    """Return the kind of an event of a type: what is sent has today's keys and the preview's."""
+    today = TODAY[RENAMED.get(name, name)]
+    old = dict(twin for key, twin in _TWINS.items() if key in today)
+    return {
+        "id": GUID,
+        "topic": CHAT_TOPIC,
+        "subject": TEXT,
+        "data": {**today, **old},
+        "eventType": (VENDOR + name).replace(".", r"\."),
+        "dataVersion": r"1\.0",
+        "metadataVersion": "1",
+        "eventTime": TIME7,
+    }
