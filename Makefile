@@ -2,18 +2,23 @@
 
 PYTHON ?= python3
 DEMO ?= 1
+ROUNDS ?= 20
+SEED ?=
+NAME ?= requests
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help serve test check conformance docs clean
+.PHONY: help serve test check kill conformance bench docs clean
 
 help:
 	@echo "make serve        start the server with demo traffic (without: make serve DEMO=)"
 	@echo "make test         run the tests"
 	@echo "make check        rules, types, floors, fresh documents"
+	@echo "make kill         kill a busy server again and again, and see that nothing is lost"
 	@echo "make conformance  run Microsoft's own live tests against a server"
+	@echo "make bench        measure a claim beside its peers: make bench NAME=requests"
 	@echo "make docs         write the generated parts of the documents anew"
 	@echo "make clean        remove what the targets made, but no data"
 
@@ -30,14 +35,20 @@ check: $(VENV)/.checked
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.docs --check
 
+kill: $(VENV)/.tested
+	@ROUNDS=$(ROUNDS) SEED=$(SEED) $(BIN)/python -m pytest -m kill --capture=no tests/crash $(ARGS)
+
 conformance: $(VENV)/.conforming
 	@$(BIN)/python -m tools.conformance $(ARGS)
+
+bench: $(VENV)/.served
+	@$(BIN)/python -m benchmarks $(NAME) $(ARGS)
 
 docs: $(VENV)/.checked
 	$(BIN)/python -m tools.docs
 
 clean:
-	rm -rf $(VENV) .conformance .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .conformance .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

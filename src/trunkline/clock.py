@@ -68,7 +68,7 @@ class TurnedClock:
                 sleeper.set_result(None)
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)"
     r"(?:[T ](?P<minute>\d\d:\d\d)(?P<second>:\d\d(?:[.,](?P<fraction>\d+))?)?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?",
@@ -78,12 +78,22 @@ _RFC3339 = re.compile(
 
 def milliseconds(moment: datetime) -> int:
     """Return the moment as whole milliseconds since 1970, rounded down."""
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
 def from_milliseconds(value: int) -> datetime:
     """Return the moment that many milliseconds after 1970, in UTC."""
-    return _EPOCH + timedelta(milliseconds=value)
+    return EPOCH + timedelta(milliseconds=value)
+
+
+def microseconds(moment: datetime) -> int:
+    """Return the moment as whole microseconds since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def from_microseconds(value: int) -> datetime:
+    """Return the moment that many microseconds after 1970, in UTC."""
+    return EPOCH + timedelta(microseconds=value)
 
 
 def rfc3339(moment: datetime, digits: int = 3) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from azure.communication.identity import CommunicationIdentityClient
 from azure.communication.rooms import RoomsClient
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.eventgrid import models
-from azure.monitor.querymetrics import MetricAggregationType
 
 from tests.support.customer import Customer, visiting
 from tests.support.served import Served, serving
@@ -24,7 +22,6 @@ from tests.support.webhook import Webhook, webhook
 
 PER_USER = "Microsoft.Communication.ChatMessageReceived"
 IN_THREAD = "Microsoft.Communication.ChatMessageReceivedInThread"
-DIMENSIONS = ("Operation", "StatusCode", "StatusCodeClass")
 
 
 @pytest.fixture
@@ -46,23 +43,6 @@ def hook() -> Iterator[Webhook]:
     """Run the user's webhook."""
     with webhook() as one:
         yield one
-
-
-def counted(customer: Customer, metric: str) -> dict[tuple[str, ...], float]:
-    """Ask Azure Monitor's client how many requests there were by operation, status and class."""
-    (result,) = customer.metrics().query_resources(
-        resource_ids=[customer.id],
-        metric_namespace="Microsoft.Communication/CommunicationServices",
-        metric_names=[metric],
-        timespan=timedelta(hours=1),
-        granularity=timedelta(minutes=1),
-        aggregations=[MetricAggregationType.COUNT],
-        filter=" and ".join(f"{name} eq '*'" for name in DIMENSIONS),
-        max_results=100,
-    )
-    series = result.metrics[metric].timeseries
-    assert all(list(one.metadata_values) == [name.lower() for name in DIMENSIONS] for one in series)
-    return {tuple(one.metadata_values.values()): sum(point.count for point in one.data) for one in series}
 
 
 def test_a_user_s_own_code_runs_unchanged_and_is_told_and_measured(
@@ -124,11 +104,11 @@ def test_a_user_s_own_code_runs_unchanged_and_is_told_and_measured(
     assert len({event["id"] for event in heard}) == 3
 
     # and the requests show up, by the metric's own three dimensions
-    assert counted(customer, "APIRequestChat") == {
+    assert customer.counted("APIRequestChat") == {
         ("CreateChatThread", "201", "2xx"): 1,
         ("SendChatMessage", "201", "2xx"): 1,
     }
-    assert counted(customer, "APIRequestAuthentication") == {("CreateIdentity", "201", "2xx"): 3}
+    assert customer.counted("APIRequestAuthentication") == {("CreateIdentity", "201", "2xx"): 3}
 
 
 def test_a_route_that_there_is_not_is_counted_as_a_bad_one(customer: Customer) -> None:
@@ -137,7 +117,7 @@ def test_a_route_that_there_is_not_is_counted_as_a_bad_one(customer: Customer) -
     assert lost.status == 404
     assert "Bad Route" in lost.json["error"]["message"]
     assert "SendChatMessage: POST /chat/threads/{thread_id}/messages" in lost.json["error"]["message"]
-    assert counted(customer, "APIRequestChat") == {("Bad Route", "404", "4xx"): 1}
+    assert customer.counted("APIRequestChat") == {("Bad Route", "404", "4xx"): 1}
 
 
 def test_what_is_not_built_yet_is_refused_in_the_vendor_s_words_and_measured(
@@ -150,6 +130,6 @@ def test_what_is_not_built_yet_is_refused_in_the_vendor_s_words_and_measured(
     assert refused.value.status_code == 501
     assert msgspec.json.decode(refused.value.response.body())["error"]["code"] == "NotImplemented"
     assert refused.value.response.headers["MS-CV"]
-    assert counted(customer, "ApiRequestRooms") == {("CreateRoom", "501", "5xx"): 1}
+    assert customer.counted("ApiRequestRooms") == {("CreateRoom", "501", "5xx"): 1}
     marked = customer.ask("requests.count", "requests.unserved", by=("service", "operation"))
     assert marked["rooms", "CreateRoom"] == [1, 1]

@@ -9,12 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import timedelta
 from typing import Any
 
 import jwt
 import pytest
-from azure.monitor.querymetrics import MetricAggregationType
 
 from tests.mission.journey import OFFICE, answer, converse, subscribe, text
 from tests.support.customer import Customer, visiting
@@ -26,7 +24,6 @@ from trunkline.catalogue.load import load
 from trunkline.catalogue.rows import Operation, Service
 
 APP, OBJECT = "11111111-2222-3333-4444-555555555555", "99999999-8888-7777-6666-555555555555"
-DIMENSIONS = ("Operation", "StatusCode", "StatusCodeClass")
 LISTED = [(service, row) for service in load().services.values() for row in service.operations.values() if row.mission]
 SERVED = [(service, row) for service, row in LISTED if service.built and row.name not in service.unserved]
 ROUTED = [(service, row) for service, row in LISTED if row.route and (service, row) not in SERVED]
@@ -58,25 +55,6 @@ def read_back(customer: Customer) -> None:
     assert len(list(ann.chat.list_chat_threads())) == 1
 
 
-def counted(customer: Customer, metric: str) -> dict[tuple[str, str, str], int]:
-    """Ask Azure Monitor's client how many requests there were by operation, status and class."""
-    (result,) = customer.metrics().query_resources(
-        resource_ids=[customer.id],
-        metric_namespace="Microsoft.Communication/CommunicationServices",
-        metric_names=[metric],
-        timespan=timedelta(hours=1),
-        granularity=timedelta(minutes=1),
-        aggregations=[MetricAggregationType.COUNT],
-        filter=" and ".join(f"{name} eq '*'" for name in DIMENSIONS),
-        max_results=1000,
-    )
-    found: dict[tuple[str, str, str], int] = {}
-    for one in result.metrics[metric].timeseries:
-        operation, status, status_class = one.metadata_values.values()
-        found[operation, status, status_class] = int(sum(point.count or 0 for point in one.data))
-    return found
-
-
 @pytest.fixture(scope="module")
 def counts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counts]:
     """Every metric of a served operation, after a journey in which all of them were called."""
@@ -91,7 +69,7 @@ def counts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counts]:
         answer(customer, OFFICE)
         hook.wait(3)
         metrics = {service.metric.name for service, _ in SERVED if service.metric}
-        yield {metric: counted(customer, metric) for metric in sorted(metrics)}
+        yield {metric: customer.counted(metric) for metric in sorted(metrics)}
 
 
 @pytest.mark.parametrize(("service", "row"), SERVED, ids=lambda part: part.name)

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from azure.communication.identity import CommunicationIdentityClient
 from azure.core.credentials import AccessToken
 from azure.core.rest import HttpRequest
 from azure.mgmt.eventgrid import EventGridManagementClient
-from azure.monitor.querymetrics import MetricsClient
+from azure.monitor.querymetrics import MetricAggregationType, MetricsClient
 
 from tests.delivery.rig import until
 from tests.support.asgi import Answer
@@ -31,6 +31,10 @@ from trunkline.state.transaction import Reader
 
 UNSIGNED = "eyJhbGciOiJub25lIn0.e30.entra-dev"
 """What Microsoft's own tests send for an Entra token; nobody has signed it."""
+
+
+DIMENSIONS = ("Operation", "StatusCode", "StatusCodeClass")
+"""What the documented metrics of requests can be split by."""
 
 
 class Bearer:
@@ -99,6 +103,22 @@ class Customer:
         client = MetricsClient(self.served.https, Bearer(token), **self.options)
         self.enter(client)
         return client
+
+    def counted(self, metric: str) -> dict[tuple[str, ...], float]:
+        """Ask Azure Monitor how many requests of the last hour there were by operation, status and class."""
+        (result,) = self.metrics().query_resources(
+            resource_ids=[self.id],
+            metric_namespace="Microsoft.Communication/CommunicationServices",
+            metric_names=[metric],
+            timespan=timedelta(hours=1),
+            granularity=timedelta(minutes=1),
+            aggregations=[MetricAggregationType.COUNT],
+            filter=" and ".join(f"{name} eq '*'" for name in DIMENSIONS),
+            max_results=1000,
+        )
+        series = result.metrics[metric].timeseries
+        assert all(list(one.metadata_values) == [name.lower() for name in DIMENSIONS] for one in series)
+        return {tuple(one.metadata_values.values()): sum(point.count or 0 for point in one.data) for one in series}
 
     def read(self, client: MetricsClient, what: str, **query: str) -> Any:
         """GET something of the resource's metrics with a client's own pipeline; raises what the client raises."""

@@ -90,6 +90,6 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
 
 
 def retry_header(error: TrunklineError) -> dict[str, str]:
-    """Return Retry-After when the error says when to come back."""
-    seconds = error.facts.get("retry_after_s")
+    """Return Retry-After when the error says when to come back; what is unavailable may be there the next second."""
+    seconds = error.facts.get("retry_after_s", 1 if isinstance(error, UnavailableError) else None)
     return {"Retry-After": str(max(1, int(seconds)))} if seconds is not None else {}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from trunkline.catalogue.acs import identifiers
-from trunkline.clock import Clock
+from trunkline.clock import Clock, microseconds
 from trunkline.errors import InvalidError, NotFoundError, UnauthenticatedError
 from trunkline.ids import Ids
 from trunkline.services.resources import Resource
@@ -43,7 +43,6 @@ _delete = (
 SCOPES = frozenset({"chat", "voip", "chat.join", "chat.join.limited", "voip.join"})
 SHORTEST_MINUTES = 60
 LONGEST_MINUTES = 1440
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_LIFE = timedelta(minutes=LONGEST_MINUTES)
 
 
@@ -72,7 +71,7 @@ class Identities:
 
     def open(self) -> None:
         """Read which tokens are revoked; older revocations are older than any living token."""
-        since = _microseconds(self._clock.now() - _LONGEST_LIFE)
+        since = microseconds(self._clock.now() - _LONGEST_LIFE)
         rows = self._database.read_now(lambda reader: reader.all(_revoked, since=since))
         self._marks = {row.id: row.revoked_tick for row in rows}
 
@@ -129,7 +128,7 @@ class Identities:
 
     def _tick(self, raw_id: str) -> int:
         """Return the next tick; it lies after the identity's last revocation even if the clock was set back."""
-        self._last_tick = max(self._last_tick + 1, _microseconds(self._clock.now()))
+        self._last_tick = max(self._last_tick + 1, microseconds(self._clock.now()))
         return max(self._last_tick, self._marks.get(raw_id, 0) + 1)
 
     async def revoke(self, resource: Resource, raw_id: str) -> None:
@@ -147,7 +146,7 @@ class Identities:
         """Delete an identity and end its tokens. Raises NotFoundError."""
         now = self._clock.now()
         # no grant follows a deletion, so the mark may lie as far ahead as a token can live
-        tick = _microseconds(now + 2 * _LONGEST_LIFE)
+        tick = microseconds(now + 2 * _LONGEST_LIFE)
 
         def unit(transaction: Transaction) -> None:
             _living(transaction.one(_get, of_id=raw_id), resource, raw_id)
@@ -159,7 +158,7 @@ class Identities:
     def _mark(self, raw_id: str, tick: int) -> None:
         self._marks[raw_id] = max(tick, self._marks.get(raw_id, 0))
         if len(self._marks) > 100_000:
-            since = _microseconds(self._clock.now() - _LONGEST_LIFE)
+            since = microseconds(self._clock.now() - _LONGEST_LIFE)
             self._marks = {key: mark for key, mark in self._marks.items() if mark > since}
 
     def check(self, raw_id: str, tick: int, expires_at: float) -> None:
@@ -180,10 +179,6 @@ class Identities:
 _several = sa.select(identities.c.id).where(
     identities.c.id.in_(sa.bindparam("ids", expanding=True)), identities.c.deleted_at.is_(None)
 )
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _living(row: Any, resource: Resource, raw_id: str) -> None:

@@ -6,12 +6,12 @@ import asyncio
 import heapq
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from trunkline.clock import Clock, monotonic
+from trunkline.clock import Clock, microseconds, monotonic
 from trunkline.delivery.alarm import Alarm
 from trunkline.errors import InvalidError, OverloadedError
 from trunkline.state.database import Database
@@ -25,7 +25,6 @@ MOST_WAITING = 100
 LONGEST_WAIT_S = 60.0
 BETWEEN_LOOKS_S = 0.02
 _MOMENT = timedelta(microseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,4 +263,4 @@ def _beginning(wanted: Wanted, channel: str, after: Position | None) -> Wanted:
 
 
 def _rank(entry: Sent) -> tuple[int, str]:
-    return (_EPOCH - entry.sent_at) // _MOMENT, entry.channel
+    return -microseconds(entry.sent_at), entry.channel

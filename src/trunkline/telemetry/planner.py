@@ -9,11 +9,12 @@ import difflib
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from trunkline.catalogue.facts import KINDS
 from trunkline.catalogue.rows import Measure
+from trunkline.clock import microseconds
 from trunkline.errors import InvalidError
 from trunkline.telemetry.questions import Condition, Series
 
@@ -27,7 +28,6 @@ _COLUMNS = {
     }
     for kind in KINDS
 }
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST = 2**62
 
 
@@ -101,7 +101,7 @@ class Planner:
             return "0"
         if not 0 < question.step_s <= _LARGEST // 1_000_000:
             raise InvalidError("A step is at least one second long.", target="step_s")
-        bound += [_microseconds(question.start), question.step_s * 1_000_000]
+        bound += [microseconds(question.start), question.step_s * 1_000_000]
         return self._dialect.bucket
 
     def _text(self, table: str, name: str, bound: list[Any]) -> str:
@@ -152,10 +152,6 @@ class Planner:
 def _naive(moment: datetime) -> datetime:
     # the columns are plain TIMESTAMP: an aware value would lose the pushdown
     return moment.astimezone(UTC).replace(tzinfo=None)
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

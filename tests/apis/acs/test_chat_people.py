@@ -210,7 +210,26 @@ def test_every_happening_carries_what_the_catalogue_says(world: World) -> None:
     ann = world.user()
     typing = world.call("POST", f"{world.thread(ann)}/typing", token=ann.token)
     happenings = world.happenings()
-    assert {one.name for one in happenings} == {*world.house.catalogue.happenings}
+    assert {one.name for one in happenings} == {
+        name for name in world.house.catalogue.happenings if name.startswith("chat.")
+    }
     for one in happenings:
         assert {*world.house.catalogue.happenings[one.name].carries} <= {*one.facts}, one.name
     assert happenings[-1].cause == typing.headers["ms-cv"]
+
+
+def test_who_was_removed_cannot_speak_from_that_moment_on(world: World) -> None:
+    """Also a member who spoke just before, and whom the writer remembers; back again, they may, and are told again."""
+    ann, bob = world.user(), world.user()
+    thread = world.thread(ann, bob)
+
+    def say(actor: User) -> Answer:
+        return world.call("POST", f"{thread}/messages", json={"content": "Hello"}, token=actor.token)
+
+    assert [say(bob).status, say(ann).status] == [201, 201]
+    assert remove(world, thread, ann, bob).status == 204
+    assert [say(bob).status, say(ann).status] == [403, 201]
+    assert add(world, thread, ann, bob).status == 201
+    assert say(bob).status == 201
+    assert world.call("DELETE", thread, token=ann.token).status == 204
+    assert [say(bob).status, say(ann).status] == [404, 404]

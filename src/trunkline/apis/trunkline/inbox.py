@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +16,7 @@ from starlette.responses import Response
 from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
 from trunkline.apis.trunkline.auth import Callers
-from trunkline.clock import parse_rfc3339, rfc3339
+from trunkline.clock import EPOCH, parse_rfc3339, rfc3339
 from trunkline.errors import InvalidError
 from trunkline.services.sent import LONGEST_WAIT_S, MOST, Page, Position, Sent, Sentbox, Wanted
 
@@ -27,7 +27,6 @@ PARAMETERS = (
     *("account", "channel", "id", "to", "from", "text", "thread", "tag", "status", "since"),
     *("limit", "after", "wait_s", "count"),
 )
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _RELATIVE = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SECONDS = re.compile(r"\d{1,6}(\.\d{1,6})?", re.ASCII)
@@ -168,6 +167,6 @@ def _position(exchange: Exchange) -> Position | None:
         return None
     try:
         state = msgspec.json.decode(base64.urlsafe_b64decode(text.encode("ascii")), type=tuple[str, str, str])
-        return Position(max(parse_rfc3339(state[0]), _EARLIEST), state[1], state[2])
+        return Position(max(parse_rfc3339(state[0]), EPOCH), state[1], state[2])
     except (binascii.Error, UnicodeError, msgspec.DecodeError, ValueError) as error:
         raise InvalidError("after is not from a nextLink of this server.", target="after") from error
