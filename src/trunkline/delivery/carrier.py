@@ -42,5 +42,5 @@ class Carrier(Protocol):
     """A way to phones."""
 
     async def submit(self, text: Text) -> Taken | Busy:
-        """Offer a message. Whatever is raised means that the carrier is unavailable for now."""
+        """Offer a message; several are offered at once. Whatever is raised means that it is unavailable for now."""
         ...

@@ -52,10 +52,12 @@ class NumberHandlers:
         return json_response({"numbers": [_shown(one) for one in self._numbers.list(self._resource(exchange).name)]})
 
     async def add(self, exchange: Exchange) -> Response:
-        """Let the account own a number."""
-        added = await self._numbers.add(self._resource(exchange).name, exchange.params["number"])
+        """Let the account own a number, or give the one it owns: 201 or 200."""
+        resource, number = self._resource(exchange).name, written(exchange.params["number"])
+        status = 200 if self._numbers.owns(resource, number) else 201
+        added = await self._numbers.add(resource, number)
         self._changed()
-        return json_response(_shown(added), 201)
+        return json_response(_shown(added), status)
 
     async def remove(self, exchange: Exchange) -> Response:
         """Let the account own a number no more."""

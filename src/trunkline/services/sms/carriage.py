@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from trunkline.catalogue.load import load
-from trunkline.clock import Clock
+from trunkline.clock import Clock, from_microseconds, microseconds
 from trunkline.delivery.alarm import Alarm
 from trunkline.delivery.carrier import Busy, Carrier, Taken, Text
 from trunkline.errors import TrunklineError
@@ -40,7 +40,6 @@ _LONGEST_MS = 24 * 3600 * 1000
 GIVEN_UP = "unavailable"
 DELIVERED = "delivered"
 UNKNOWN = "unknown"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _log = logging.getLogger(__name__)
 
 _due = (
@@ -179,15 +178,14 @@ class Carriage:
             return self._report(row, row.owed, offers)
         answer = await self._offer(row, len(offers) + 1)
         now = self._clock.now()
-        offers.append((_micros(now), isinstance(answer, Taken)))
+        offers.append((microseconds(now), isinstance(answer, Taken)))
         if isinstance(answer, Busy):
             if len(offers) >= MOST_OFFERS:
                 return self._report(row, GIVEN_UP, offers)
             return _Step(row=row, due_at=_later(now, answer.retry_after_ms), offers=offers)
         if not answer.outcome:
             return _Step(row=row, due_at=None, offers=offers)
-        owed = answer.outcome if answer.outcome in load().delivery_outcomes else UNKNOWN
-        return _Step(row=row, due_at=_later(now, answer.after_ms), owed=owed, offers=offers)
+        return _Step(row=row, due_at=_later(now, answer.after_ms), owed=answer.outcome, offers=offers)
 
     async def _offer(self, row: Any, attempt: int) -> Taken | Busy:
         text = Text(
@@ -200,7 +198,7 @@ class Carriage:
         )
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return await self._carrier.submit(text)
+                return _sound(await self._carrier.submit(text))
         except Exception as error:  # noqa: BLE001 - whatever a carrier raises means that it is unavailable for now
             _log.warning("the carrier did not take message %s: %s", row.id, error or type(error).__name__)
             return Busy(retry_after_ms=_UNAVAILABLE_MS)
@@ -226,7 +224,7 @@ class Carriage:
                 "outcome": outcome,
                 "attempts": [
                     {
-                        "at": _moment(at),
+                        "at": from_microseconds(at),
                         "succeeded": row.segments if taken and arrived else 0,
                         "failed": 0 if taken and arrived else row.segments,
                     }
@@ -261,14 +259,15 @@ def _keep(transaction: Transaction, steps: Sequence[_Step]) -> list[_Step]:
     return kept
 
 
+def _sound(answer: Any) -> Taken | Busy:
+    """Return a carrier's answer, made to make sense; raises TypeError when it is none."""
+    if isinstance(answer, Busy):
+        return Busy(retry_after_ms=min(max(answer.retry_after_ms, 0), _LONGEST_MS))
+    if isinstance(answer, Taken):
+        outcome = answer.outcome if not answer.outcome or answer.outcome in load().delivery_outcomes else UNKNOWN
+        return Taken(outcome=outcome, after_ms=min(max(answer.after_ms, 0), _LONGEST_MS))
+    raise TypeError(f"it answered {type(answer).__name__}")
+
+
 def _later(now: datetime, ms: int) -> datetime:
-    """Return a moment so much later; a carrier's figures are not trusted to make sense."""
-    return now + timedelta(milliseconds=min(max(ms, 0), _LONGEST_MS))
-
-
-def _micros(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def _moment(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
+    return now + timedelta(milliseconds=ms)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from trunkline.clock import EPOCH, from_microseconds
 from trunkline.services.sent import Sent, Wanted
 from trunkline.services.sms.tables import sent
 from trunkline.state.transaction import Moment, Reader
@@ -15,7 +16,6 @@ from trunkline.state.transaction import Moment, Reader
 NAME = "sms"
 BATCH = 200
 _FAR = datetime(9999, 1, 1, tzinfo=UTC)
-_EARLY = datetime(1970, 1, 1, tzinfo=UTC)
 
 _after = sa.or_(
     sent.c.sent_at < sa.bindparam("until", type_=Moment),
@@ -58,7 +58,7 @@ class SmsSent:
             until, after = rows[-1].sent_at, rows[-1].id
 
     def _rows(self, reader: Reader, wanted: Wanted, until: datetime, after: str) -> Any:
-        bound = {"of_resource": wanted.resource, "since": wanted.since or _EARLY, "until": until, "after": after}
+        bound = {"of_resource": wanted.resource, "since": wanted.since or EPOCH, "until": until, "after": after}
         if wanted.recipient:
             return reader.all(_of_recipient, **bound, of_recipient=wanted.recipient, most=BATCH)
         return reader.all(_of_resource, **bound, most=BATCH)
@@ -68,7 +68,7 @@ def _entry(row: Any) -> Sent:
     details: dict[str, Any] = {"segments": row.segments, "tag": row.tag, "delivery_report": row.wants_report}
     if row.outcome:
         details["outcome"] = row.outcome
-    details["offered_at"] = [_EARLY + timedelta(microseconds=at) for at, _ in row.offers]
+    details["offered_at"] = [from_microseconds(at) for at, _ in row.offers]
     return Sent(
         channel=NAME,
         id=row.id,
