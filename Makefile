@@ -3,6 +3,7 @@
 PYTHON ?= python3
 DEMO ?= 1
 ROUNDS ?= 20
+EXAMPLES ?= 5000
 SEED ?=
 NAME ?= requests
 ARGS ?=
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help serve test check kill conformance bench docs clean
+.PHONY: help serve test check kill hostile conformance bench docs clean
 
 help:
 	@echo "make serve        start the server with demo traffic (without: make serve DEMO=)"
@@ -18,6 +19,7 @@ help:
 	@echo "make check        rules, types, floors, fresh documents"
 	@echo "make kill         kill a busy server again and again, and see that nothing is lost"
 	@echo "make conformance  run Microsoft's own live tests against a server"
+	@echo "make hostile      send many more malformed requests than the tests do"
 	@echo "make bench        measure a claim beside its peers: make bench NAME=requests"
 	@echo "make docs         write the generated parts of the documents anew"
 	@echo "make clean        remove what the targets made, but no data"
@@ -40,6 +42,9 @@ kill: $(VENV)/.tested
 
 conformance: $(VENV)/.conforming
 	@$(BIN)/python -m tools.conformance $(ARGS)
+
+hostile: $(VENV)/.tested
+	@HOSTILE_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/hostile $(ARGS)
 
 bench: $(VENV)/.served
 	@$(BIN)/python -m benchmarks $(NAME) $(ARGS)

@@ -6,15 +6,23 @@ from collections.abc import Mapping
 from inspect import cleandoc
 from typing import Any
 
+LONGEST_MESSAGE = 2000
+LONGEST_TARGET = 200
+
 
 class TrunklineError(Exception):
     """Something went wrong."""
 
     def __init__(self, message: str = "", *, target: str = "", **facts: Any) -> None:
-        self.message = message or cleandoc(type(self).__doc__ or "")
-        self.target = target
+        self.message = _shortened(message or cleandoc(type(self).__doc__ or ""), LONGEST_MESSAGE)
+        self.target = _shortened(target, LONGEST_TARGET)
         self.facts: Mapping[str, Any] = facts
         super().__init__(self.message)
+
+
+def _shortened(text: str, most: int) -> str:
+    """Leave out the middle of a long text: a message may quote what came in, which can be megabytes."""
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-(most // 2) :]}"
 
 
 class InvalidError(TrunklineError):

@@ -163,3 +163,12 @@ def test_an_api_version_is_needed(world: World) -> None:
     answer = world.runner.run(world._call("GET", f"{world.id}/providers/microsoft.insights/metrics", None, {}, "x"))
     assert answer.status == 400
     assert "api-version" in answer.body.decode()
+
+
+@pytest.mark.parametrize("metric", ["APIRequestChat", "DeliveryStatusUpdate"])
+@pytest.mark.parametrize("split", ["", "&$filter=StatusCode eq '*'&validatedimensions=false"])
+def test_an_endless_span_is_refused_also_where_nothing_was_measured(world: World, metric: str, split: str) -> None:
+    """A thousand million minutes are laid out for no one, whether or not a series has anything in them."""
+    answer = world.metrics(f"metricnames={metric}&timespan=0001-01-01T00:00:00Z/2026-11-21T12:00:00Z{split}")
+    assert answer.status == 400
+    assert "at most 500000" in answer.json["message"]

@@ -62,3 +62,19 @@ def test_a_question_that_cannot_be_answered_is_a_problem(own: Any, question: dic
     answer = own("POST", "/ask", json=question)
     assert answer.status == 400
     assert answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("span", "status"),
+    [
+        ({"end": "0001-01-01T00:00:00Z"}, 400),
+        ({"end": "0001-01-01T00:30:00Z"}, 200),
+        ({"start": "0001-01-01T00:00:00+14:00"}, 400),
+        ({"end": "9999-12-31T23:59:59-14:00"}, 400),
+        ({"start": "0001-01-01T00:00:00Z", "end": "9999-12-31T23:59:59Z"}, 200),
+        ({"start": "0001-01-01T00:00:00", "end": "0001-01-01T00:00:01"}, 200),
+    ],
+)
+def test_a_span_at_the_calendars_ends_is_answered_or_refused(own: Any, span: dict[str, str], status: int) -> None:
+    """A zone may carry a moment past the years 1 to 9999, and so may the hour before it."""
+    assert own("POST", "/ask", json={"measures": ["requests.count"], **span}).status == status

@@ -45,6 +45,7 @@ class AzureDoor(Door):
         """Add the ids by which a request is found again."""
         headers = response.headers
         moment = exchange.at.strftime("%Y%m%dT%H%M%SZ")
+        headers["MS-CV"] = exchange.ms_cv  # not the original's, but what the logs name a request by
         headers["x-ms-request-id"] = exchange.request_id
         headers["x-ms-correlation-request-id"] = exchange.request_id
         headers["x-ms-routing-request-id"] = f"TRUNKLINE:{moment}:{exchange.request_id}"

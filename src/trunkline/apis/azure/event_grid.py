@@ -74,7 +74,7 @@ class EventGridHandlers:
         """Refuse a type that this source never publishes: its subscription would wait for ever."""
         for name in types:
             if name.lower() not in self._types:
-                near = difflib.get_close_matches(name.lower(), self._types, n=1, cutoff=0.5)
+                near = difflib.get_close_matches(name[:200].lower(), self._types, n=1, cutoff=0.5)
                 hint = f" Is {self._types[near[0]]} meant?" if near else ""
                 raise InvalidError(
                     f"Invalid event subscription request: the event type {name!r} is not one of this source.{hint}",

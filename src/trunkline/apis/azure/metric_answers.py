@@ -63,6 +63,8 @@ class MetricAnswers:
         found: dict[Key, list[Line]] = {
             (resource, metric.name): [] for resource in resources for metric in wanted.metrics
         }
+        if not wanted.metadata:
+            wanted.check_points(1)  # the buckets are laid out also where no series has anything in them
         series = 0
         for shape in _shapes(wanted):
             keys = [(resource, metric.name) for resource in resources for metric in shape.metrics]

@@ -18,6 +18,7 @@ from trunkline.telemetry.recorder import Recorder
 MOST_STEPS = 10_000
 MOST_NAMES = 20
 USUAL_SPAN = timedelta(hours=1)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 class AskRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -44,8 +45,8 @@ class AskHandlers:
     async def ask(self, exchange: Exchange) -> Response:
         """Answer a question; who is confined to a resource sees that one only."""
         body = exchange.json(AskRequest)
-        end = _aware(body.end) or exchange.at + timedelta(microseconds=1)
-        start = _aware(body.start) or end - USUAL_SPAN
+        end = _utc(body.end, "end") or exchange.at + timedelta(microseconds=1)
+        start = _utc(body.start, "start") or max(end, _EARLIEST + USUAL_SPAN) - USUAL_SPAN
         _check(body, end - start)
         where = body.where
         if exchange.principal.resource:
@@ -74,5 +75,11 @@ def _check(body: AskRequest, span: timedelta) -> None:
         raise InvalidError(f"The span has more than {MOST_STEPS} steps; ask for longer ones.", target="step_s")
 
 
-def _aware(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+def _utc(moment: datetime | None, name: str) -> datetime | None:
+    """Return a moment in UTC, which it is when it names no zone; raises InvalidError beyond the calendar's ends."""
+    if moment is None or moment.tzinfo is None:
+        return moment and moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidError(f"{name} must be a moment of the years 1 to 9999.", target=name) from error

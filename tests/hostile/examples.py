@@ -1,0 +1,188 @@
+"""A valid request of each operation: what is sent broken starts from it, so that it gets past the first check.
+
+An operation that stands in no table is driven too, with a body and a query of names that anyone might read.
+`{user}`, `{other}`, `{message}`, `{resource}` and `{entra}` stand for what the scene made.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trunkline.catalogue.rows import Operation
+
+WEBHOOK = "http://127.0.0.1:1/hook?code=s3cret-in-a-webhook"
+"""Nobody listens there; the query is a secret that no error may repeat."""
+
+_USER = {"rawId": "{other}", "communicationUser": {"id": "{other}"}}
+_OPTED = {"from": "+18005550199", "recipients": [{"to": "+15555550100"}, {"to": "+15555550101"}]}
+_SUBSCRIPTION = {
+    "destination": {
+        "endpointType": "WebHook",
+        "properties": {
+            "endpointUrl": WEBHOOK,
+            "maxEventsPerBatch": 2,
+            "preferredBatchSizeInKilobytes": 64,
+            "minimumTlsVersionAllowed": "1.2",
+            "deliveryAttributeMappings": [
+                {"name": "X-A", "type": "Static", "properties": {"value": "s3cret-in-a-header", "isSecret": True}},
+                {"name": "X-B", "type": "Dynamic", "properties": {"sourceField": "data.key"}},
+            ],
+        },
+    },
+    "filter": {
+        "includedEventTypes": ["Microsoft.Communication.ChatMessageReceived"],
+        "subjectBeginsWith": "thread/",
+        "subjectEndsWith": "x",
+        "isSubjectCaseSensitive": True,
+        "enableAdvancedFilteringOnArrays": True,
+        "advancedFilters": [
+            {"operatorType": "StringIn", "key": "data.threadId", "values": ["a", "b"]},
+            {"operatorType": "NumberInRange", "key": "data.version", "values": [[1, 2], [3.5, 4]]},
+            {"operatorType": "BoolEquals", "key": "data.flag", "value": True},
+        ],
+    },
+    "labels": ["one"],
+    "expirationTimeUtc": "2027-11-21T12:00:00Z",
+    "eventDeliverySchema": "EventGridSchema",
+    "retryPolicy": {"maxDeliveryAttempts": 5, "eventTimeToLiveInMinutes": 60},
+}
+BODIES: dict[str, Any] = {
+    "CreateIdentity": {"createTokenWithScopes": ["chat"], "expiresInMinutes": 60},
+    "CreateToken": {"scopes": ["chat", "voip"], "expiresInMinutes": 60},
+    "ExchangeTeamsUserAccessToken": {
+        "token": "{entra}",
+        "appId": "11111111-1111-1111-1111-111111111111",
+        "userId": "22222222-2222-2222-2222-222222222222",
+    },
+    "CreateChatThread": {
+        "topic": "topic",
+        "participants": [
+            {
+                "communicationIdentifier": _USER,
+                "displayName": "name",
+                "shareHistoryTime": "2026-11-21T11:00:00Z",
+                "metadata": {"a": "b"},
+            },
+        ],
+        "metadata": {"a": "b"},
+        "retentionPolicy": {"kind": "none"},
+    },
+    "UpdateChatThread": {"topic": "other", "metadata": {"a": "b", "c": None}},
+    "SendChatMessage": {"content": "c", "senderDisplayName": "name", "type": "html", "metadata": {"a": "b"}},
+    "UpdateChatMessage": {"content": "d", "metadata": {"a": "b", "c": None}},
+    "SendReadReceipt": {"chatMessageId": "{message}"},
+    "SendTypingIndicator": {"senderDisplayName": "name"},
+    "AddChatThreadParticipants": {"participants": [{"communicationIdentifier": _USER, "displayName": "name"}]},
+    "RemoveChatThreadParticipant": _USER,
+    "SMSMessageSent": {
+        "from": "+18005550199",
+        "smsRecipients": [
+            {
+                "to": "+15555550100",
+                "repeatabilityRequestId": "33333333-3333-3333-3333-333333333333",
+                "repeatabilityFirstSent": "Sat, 21 Nov 2026 12:00:00 GMT",
+            },
+        ],
+        "message": "hello",
+        "smsSendOptions": {"enableDeliveryReport": True, "tag": "tag"},
+    },
+    "OptOutsAdd": _OPTED,
+    "OptOutsRemove": _OPTED,
+    "OptOutsCheck": _OPTED,
+    "ReceiveText": {"from": "+15555550100", "to": "+18005550199", "text": "hello"},
+    "EventSubscriptions_CreateOrUpdate": {"properties": _SUBSCRIPTION},
+    "EventSubscriptions_Update": _SUBSCRIPTION,
+    "Metrics_Batch": {"resourceids": ["{resource}"]},
+    "MintToken": {"role": "reader", "hours": 1.5, "account": "trunkline"},
+    "Ask": {
+        "measures": ["requests.count", "requests.failure_rate"],
+        "start": "2026-11-21T10:00:00Z",
+        "end": "2026-11-21T13:00:00Z",
+        "step_s": 3600,
+        "by": ["operation", "status"],
+        "where": [{"column": "resource", "values": ["trunkline"], "op": "is", "fold": True}],
+    },
+    "CreateSubscription": {
+        "name": "theirs",
+        "url": WEBHOOK,
+        "types": ["ChatMessageReceived"],
+        "subject_begins": "thread/",
+        "subject_ends": "x",
+        "schema": "event grid",
+        "minutes": 5,
+    },
+    "TestSubscription": {"type": "ChatMessageReceived"},
+}
+ANY_BODY: dict[str, Any] = {
+    "id": "1",
+    "name": "name",
+    "from": "+15550001000",
+    "to": [{"phoneNumber": {"value": "+15550001000"}, **_USER}],
+    "participants": {"{other}": {"role": "Presenter"}, "8:acs:a_b": None},
+    "validFrom": "2026-11-21T12:00:00Z",
+    "callbackUri": WEBHOOK,
+    "message": "text",
+    "text": "text",
+    "labels": {"a": 1},
+    "ttl": 60,
+    "options": {"enabled": True, "tags": ["a"], "share": 0.5},
+}
+
+_METRICS = {
+    "metricnamespace": "Microsoft.Communication/CommunicationServices",
+    "metricnames": "APIRequestChat,APIRequestAuthentication",
+    "interval": "PT1M",
+    "aggregation": "Count,Total",
+    "$filter": "Operation eq 'SendChatMessage' or Operation eq 'x' and StatusCode eq '*'",
+    "top": "5",
+    "orderby": "count asc",
+    "rollupby": "StatusCode",
+    "AutoAdjustTimegrain": "true",
+    "ValidateDimensions": "true",
+    "resultType": "Data",
+}
+_PAGES = {"maxPageSize": "2", "skip": "1"}
+QUERIES: dict[str, dict[str, str]] = {
+    "Metrics_List": {**_METRICS, "timespan": "2026-11-21T11:00:00Z/2026-11-21T12:00:00Z"},
+    "Metrics_Batch": {**_METRICS, "starttime": "2026-11-21T11:00:00Z", "endtime": "2026-11-21T12:00:00Z"},
+    "EventSubscriptions_ListByResource": {"$top": "2", "$skiptoken": "0", "$filter": "contains(name, 'm')"},
+    "EventSubscriptions_Validate": {"id": "x", "resource": "trunkline"},
+    "EventSubscriptions_ValidateByPost": {"id": "x", "resource": "trunkline"},
+    "ListChatThreads": {**_PAGES, "startTime": "2026-11-21T11:00:00Z", "syncState": "MQ=="},
+    "ListChatMessages": {**_PAGES, "startTime": "2026-11-21T11:00:00Z", "syncState": "MQ=="},
+    "GetReadReceipts": _PAGES,
+    "ListChatThreadParticipants": _PAGES,
+    "ListDeadLetters": {"most": "2", "account": "trunkline"},
+    # without wait_s: this clock stands still
+    "ListInbox": {
+        "account": "trunkline",
+        "channel": "sms",
+        "id": "1",
+        "to": "+15555550100",
+        "from": "+18005550199",
+        "text": "h",
+        "thread": "1",
+        "tag": "tag",
+        "status": "sent",
+        "since": "5m",
+        "limit": "2",
+        "after": "",
+        "count": "0",
+    },
+    "ListNumbers": {"account": "trunkline"},
+    "GetCatalogue": {"q": "chat"},
+    "GetConnection": {"account": "trunkline"},
+    "ListSubscriptions": {"account": "trunkline"},
+}
+ANY_QUERY = {"maxPageSize": "2", "skip": "1", "account": "trunkline", "$filter": "name eq 'x'", "top": "5", "wait": "0"}
+VERSION = "2024-03-07"
+
+
+def body_of(operation: Operation) -> Any:
+    """Return the valid body of an operation, or one for any."""
+    return BODIES.get(operation.name, ANY_BODY)
+
+
+def query_of(operation: Operation) -> dict[str, str]:
+    """Return the valid query of an operation, or one for any."""
+    return {"api-version": VERSION, **QUERIES.get(operation.name, ANY_QUERY)}
