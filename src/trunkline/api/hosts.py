@@ -55,7 +55,7 @@ class Hosts:
         if scheme in {"http", "https"}:
             exchange.scheme = scheme
         # each proxy adds whom it heard from at the end: the last who is no proxy of ours is who really calls
-        for part in reversed(",".join(headers.getlist("x-forwarded-for")).split(",")):
+        for part in reversed(",".join(headers.every("x-forwarded-for")).split(",")):
             address = _address(part)
             if not address:
                 return  # whatever stands before this, no proxy of ours can vouch for

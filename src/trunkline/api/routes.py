@@ -28,7 +28,7 @@ class _Segment:
 
     def match(self, text: str, params: dict[str, str]) -> bool:
         if not self.parameter:
-            return text.lower() == self.literal
+            return text == self.literal or text.lower() == self.literal
         if self.literal:
             if not text.lower().endswith(self.literal):
                 return False
@@ -51,8 +51,10 @@ class _Template:
             split = len(parts) - len(self.segments)
             params[self.scope] = "/" + "/".join(parts[:split])
             tail = parts[split:]
-        fits = all(segment.match(part, params) for segment, part in zip(self.segments, tail, strict=True))
-        return params if fits else None
+        for segment, part in zip(self.segments, tail, strict=True):
+            if not segment.match(part, params):
+                return None
+        return params
 
 
 @dataclass(frozen=True)

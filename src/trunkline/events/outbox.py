@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -27,7 +27,11 @@ outbox = sa.Table(
 )
 _put = sa.insert(outbox)
 _untold = sa.select(outbox).where(outbox.c.told_at.is_(None)).order_by(outbox.c.number).limit(sa.bindparam("most"))
-_tell = sa.update(outbox).where(outbox.c.number == sa.bindparam("of_number")).values(told_at=sa.bindparam("told_at"))
+_tell = (
+    sa.update(outbox)
+    .where(outbox.c.number.between(sa.bindparam("first"), sa.bindparam("last")))
+    .values(told_at=sa.bindparam("told_at"))
+)
 _old = sa.delete(outbox).where(outbox.c.told_at < sa.bindparam("before"))
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[str, Any]).decode
@@ -66,9 +70,26 @@ def untold(reader: Reader | Transaction, most: int) -> Sequence[tuple[int, Event
 
 
 def mark_told(transaction: Transaction, numbers: Sequence[int], at: Any) -> None:
-    """Mark events as told, in the transaction that queues their parcels."""
+    """Mark events as told, in the transaction that queues their parcels; each run of numbers by one statement.
+
+    A run has no gaps, so it marks no event that was not read; nearly always all of them are one run.
+    """
+    for first, last in _runs(numbers):
+        transaction.hand(_tell, first=first, last=last, told_at=at)
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and last number of each run of growing numbers that follow one another without a gap."""
+    first = last = None
     for number in numbers:
-        transaction.hand(_tell, of_number=number, told_at=at)
+        if last is not None and number == last + 1:
+            last = number
+            continue
+        if first is not None and last is not None:
+            yield first, last
+        first = last = number
+    if first is not None and last is not None:
+        yield first, last
 
 
 def forget(transaction: Transaction, before: Any) -> None:

@@ -151,6 +151,10 @@ class Resources:
         """Return a resource by its name, or None."""
         return self._known.get(name.lower())
 
+    def find_immutable(self, immutable_id: str) -> Resource | None:
+        """Return a resource by the id that never changes, or None."""
+        return next((one for one in self._known.values() if one.immutable_id == immutable_id), None)
+
     def all(self) -> list[Resource]:
         """List the resources, the default one first."""
         return sorted(self._known.values(), key=lambda r: (r.name != self.default, r.name))

@@ -33,7 +33,7 @@ class Database:
     def __init__(self, url: str, *, backlog: int = 20_000) -> None:
         self._engine = open_engine(url)
         self._backlog = backlog
-        self._writer = Writer()
+        self._writer = Writer(alone=url.startswith("sqlite"))  # its folder is held by this process
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="state-reader")
         self._local = threading.local()
         self._connections: list[sa.Connection] = []

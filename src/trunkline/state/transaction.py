@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.sql.dml import UpdateBase
 
+from trunkline.state.memory import Memory, Subject
+
+T = TypeVar("T")
 metadata = sa.MetaData()
 """Every table of the state; each is declared in the module that owns it."""
 
+_ORDER = "A unit of work reads first and writes after."
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -69,6 +73,13 @@ class Transaction:
         """Return the first column of the first row, or None."""
         return self._writes.reader(statement, self.batches).value(statement, **bound)
 
+    def recall(self, subject: Subject, key: Hashable, read: Callable[[Transaction], T | None]) -> T | None:
+        """Return what an earlier unit read under a key, or read it now; see `Memory`."""
+        if self.batches:
+            raise RuntimeError(_ORDER)
+        found: T | None = self._writes.memory.recall(subject, key, lambda: read(self))
+        return found
+
     def hand(self, statement: UpdateBase, **row: Any) -> None:
         """Hand over an insert, update or delete; rows of the same statement are written together."""
         self.batches.append((statement, row))
@@ -91,9 +102,13 @@ class _Batch:
 
 
 class Writes:
-    """What a group is going to write, in order, one batch a statement where the order allows it."""
+    """What a group is going to write, in order, one batch a statement where the order allows it.
 
-    def __init__(self, connection: sa.Connection) -> None:
+    `memory` is what earlier groups read; without one the group begins with none.
+    """
+
+    def __init__(self, connection: sa.Connection, memory: Memory | None = None) -> None:
+        self.memory = memory or Memory()
         self._connection = connection
         self._reader = Reader(connection)
         self._batches: list[_Batch] = []
@@ -101,11 +116,12 @@ class Writes:
     def take(self, transaction: Transaction) -> None:
         """Add what a unit handed over."""
         for statement, row in transaction.batches:
-            self._rows(statement, row).append(row)
+            touched = _touched(statement)
+            self.memory.note(touched.written, row)
+            self._rows(statement, touched, row).append(row)
 
-    def _rows(self, statement: UpdateBase, row: dict[str, Any]) -> list[dict[str, Any]]:
+    def _rows(self, statement: UpdateBase, touched: _Touched, row: dict[str, Any]) -> list[dict[str, Any]]:
         """Find the batch to join: the last of this statement and these columns, unless order forbids it."""
-        touched = _touched(statement)
         for batch in reversed(self._batches):
             if batch.statement is statement and batch.rows[0].keys() == row.keys():
                 return batch.rows
@@ -118,7 +134,7 @@ class Writes:
     def reader(self, statement: sa.Select[Any], own: Sequence[Any]) -> Reader:
         """Give a reader that sees what earlier units of the group wrote to the statement's tables."""
         if own:
-            raise RuntimeError("A unit of work reads first and writes after.")
+            raise RuntimeError(_ORDER)
         if self._batches:
             read = _touched(statement).all
             if any(batch.touched.written in read for batch in self._batches):

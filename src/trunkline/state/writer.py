@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
 
 from trunkline.errors import ConflictError, UnavailableError
+from trunkline.state.memory import Memory
 from trunkline.state.transaction import Transaction, Writes
 from trunkline.state.trouble import Trouble
 
@@ -80,9 +81,10 @@ class Waiting:
 
 
 class Writer:
-    """Writes groups on one connection, in one thread."""
+    """Writes groups on one connection, in one thread; `alone` when nobody else writes to the database."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, alone: bool = False) -> None:
+        self._memory = Memory() if alone else None
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._riders: list[Rider] = []
         self._thread = threading.Thread(target=self._run, name="state-writer", daemon=True)
@@ -164,6 +166,8 @@ class Writer:
         try:
             self._together(connection, group)
         except Exception as error:  # noqa: BLE001 - each unit hears of it below
+            if self._memory is not None:
+                self._memory.clear()
             self.replays += 1
             _log.debug("a group is done again: %s", error)
         else:
@@ -181,7 +185,7 @@ class Writer:
 
     def _together(self, connection: sa.Connection, group: Sequence[Waiting]) -> None:
         with connection.begin():
-            writes = Writes(connection)
+            writes = Writes(connection, self._memory)
             for waiting in group:
                 waiting.decide(writes)
             self._board(writes)

@@ -115,9 +115,14 @@ class Loader:
             self._trouble.fail(error.message)
 
     async def _drain(self) -> None:
-        """Load everything that is durable by now."""
+        """Load everything that is durable by now.
+
+        What becomes durable meanwhile waits for its turn: chasing it would append a handful at a time for as long
+        as the traffic lasts (an append costs 6 ms; 90 µs a request at 1500/s, a quarter of that like this).
+        """
         loop = asyncio.get_running_loop()
-        while self.loaded < self._inbox.durable:
+        mark = self._inbox.durable
+        while self.loaded < mark:
             number = await loop.run_in_executor(self._thread, self._load, self._inbox.durable)
             async with self._changed:
                 self.loaded = number

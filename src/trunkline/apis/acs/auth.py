@@ -12,10 +12,10 @@ from trunkline.catalogue.rows import Operation
 from trunkline.clock import Clock
 from trunkline.config import Settings
 from trunkline.errors import ForbiddenError, UnauthenticatedError
-from trunkline.services.access import Keyring, Principal, bearer_of, check_end, ends_at
+from trunkline.services.access import Keyring, Principal, bearer_of, check_end
 from trunkline.services.identity import Identities
 from trunkline.services.issuers import Issuers
-from trunkline.services.resources import Resource, Resources
+from trunkline.services.resources import Resources
 
 _log = logging.getLogger(__name__)
 # the narrower scopes: what a user who only joins may not do
@@ -87,22 +87,17 @@ class Callers:
     # --- user access tokens ---
 
     def _user(self, exchange: Exchange, bearer: str) -> None:
-        claims = self._tokens.read(bearer)
-        user_id = "8:" + claims["skypeid"]
-        resource = self._resource_of(str(claims.get("resourceId", "")))
+        token = self._tokens.read(bearer)
+        resource = self._resources.find_immutable(token.immutable_resource_id)
+        if resource is None:
+            raise UnauthenticatedError("The access token belongs to no resource of this server.")
         if exchange.named is not None and exchange.named.name != resource.name:
             raise UnauthenticatedError("The access token belongs to another resource.")
         # the signature holds: whatever is refused from here on is this resource's and this user's
-        exchange.resource, exchange.caller = resource, user_id
-        self._identities.check(user_id, int(claims["jti"]), ends_at(claims) or 0.0)
+        exchange.resource, exchange.caller = resource, token.user_id
+        self._identities.check(token.user_id, token.tick, token.ends_at)
         if exchange.operation is not None:
-            _check_scopes(exchange.operation, set(str(claims.get("acsScope", "")).split(",")))
-
-    def _resource_of(self, immutable_id: str) -> Resource:
-        for resource in self._resources.all():
-            if resource.immutable_id == immutable_id:
-                return resource
-        raise UnauthenticatedError("The access token belongs to no resource of this server.")
+            _check_scopes(exchange.operation, token.scopes)
 
     # --- Entra bearers, and our own ---
 
@@ -150,7 +145,7 @@ class Callers:
             )
 
 
-def _check_scopes(operation: Operation, scopes: set[str]) -> None:
+def _check_scopes(operation: Operation, scopes: frozenset[str]) -> None:
     name = operation.name
     if "chat" in scopes:
         return

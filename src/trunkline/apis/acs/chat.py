@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -34,7 +35,6 @@ from trunkline.apis.acs.chat_forms import (
     user_id,
 )
 from trunkline.errors import InvalidError, NotFoundError, UnservedError
-from trunkline.services.actor import Actor
 from trunkline.services.chat import Chat
 
 PAGE = 200
@@ -81,9 +81,9 @@ class ChatHandlers:
                 "repeatability-request-id has at most 128 characters.", target="repeatability-request-id"
             )
         created, left_out = await self._chat.threads.create(
-            _actor(exchange), body.topic, joining(body.participants), body.metadata or {}, request
+            exchange.actor, body.topic, joining(body.participants), body.metadata or {}, request
         )
-        headers = {"Location": f"{exchange.base_url}/chat/threads/{quote(created.id, safe='@')}"}
+        headers = {"Location": _thread_url(exchange, created.id)}
         if request:
             headers["Repeatability-Result"] = "accepted"
         answer: dict[str, Any] = {"chatThread": thread(created)}
@@ -95,7 +95,7 @@ class ChatHandlers:
         """List the caller's threads, the one with the latest message first."""
         most = exchange.number("maxPageSize", default=PAGE, least=1, most=PAGE)
         found = await self._chat.threads.list(
-            _actor(exchange), most=most + 1, since=_start(exchange), after=_position(exchange)
+            exchange.actor, most=most + 1, since=_start(exchange), after=_position(exchange)
         )
         last = found[most - 1] if len(found) > most else None
         state = f"{last.last_id} {last.id}" if last else ""
@@ -103,7 +103,7 @@ class ChatHandlers:
 
     async def get_thread(self, exchange: Exchange) -> Response:
         """Get a thread's properties."""
-        return json_response(thread(await self._chat.threads.get(_actor(exchange), exchange.params["thread_id"])))
+        return json_response(thread(await self._chat.threads.get(exchange.actor, exchange.params["thread_id"])))
 
     async def update_thread(self, exchange: Exchange) -> Response:
         """Change a thread's properties by merge patch."""
@@ -111,12 +111,12 @@ class ChatHandlers:
         if body.topic is None:
             raise InvalidError("The topic cannot be removed.", target="topic")
         topic = None if body.topic is msgspec.UNSET else str(body.topic)
-        await self._chat.threads.update(_actor(exchange), exchange.params["thread_id"], topic, body.metadata)
+        await self._chat.threads.update(exchange.actor, exchange.params["thread_id"], topic, body.metadata)
         return Response(status_code=204)
 
     async def delete_thread(self, exchange: Exchange) -> Response:
         """Delete a thread."""
-        await self._chat.threads.delete(_actor(exchange), exchange.params["thread_id"])
+        await self._chat.threads.delete(exchange.actor, exchange.params["thread_id"])
         return Response(status_code=204)
 
     # --- messages ---
@@ -126,14 +126,14 @@ class ChatHandlers:
         body = exchange.json(SendRequest)
         thread_id = exchange.params["thread_id"]
         message_id = await self._chat.messages.send(
-            _actor(exchange),
+            exchange.actor,
             thread_id,
             body.content,
             kind=body.type or "text",
             sender_display_name=body.sender_display_name or "",
             metadata=body.metadata or {},
         )
-        location = f"{exchange.base_url}/chat/threads/{quote(thread_id, safe='@')}/messages/{message_id}"
+        location = f"{_thread_url(exchange, thread_id)}/messages/{message_id}"
         return json_response({"id": str(message_id)}, 201, {"Location": location})
 
     async def list_messages(self, exchange: Exchange) -> Response:
@@ -141,7 +141,7 @@ class ChatHandlers:
         most = exchange.number("maxPageSize", default=PAGE, least=1, most=PAGE)
         position = _position(exchange)
         found = await self._chat.messages.list(
-            _actor(exchange),
+            exchange.actor,
             exchange.params["thread_id"],
             most=most + 1,
             since=_start(exchange),
@@ -152,7 +152,7 @@ class ChatHandlers:
 
     async def get_message(self, exchange: Exchange) -> Response:
         """Get one message."""
-        found = await self._chat.messages.get(_actor(exchange), exchange.params["thread_id"], _message_param(exchange))
+        found = await self._chat.messages.get(exchange.actor, exchange.params["thread_id"], _message_param(exchange))
         return json_response(message(found))
 
     async def update_message(self, exchange: Exchange) -> Response:
@@ -162,13 +162,13 @@ class ChatHandlers:
             raise InvalidError("The content cannot be removed; delete the message instead.", target="content")
         content = None if body.content is msgspec.UNSET else str(body.content)
         await self._chat.messages.edit(
-            _actor(exchange), exchange.params["thread_id"], _message_param(exchange), content, body.metadata
+            exchange.actor, exchange.params["thread_id"], _message_param(exchange), content, body.metadata
         )
         return Response(status_code=204)
 
     async def delete_message(self, exchange: Exchange) -> Response:
         """Delete a message."""
-        await self._chat.messages.delete(_actor(exchange), exchange.params["thread_id"], _message_param(exchange))
+        await self._chat.messages.delete(exchange.actor, exchange.params["thread_id"], _message_param(exchange))
         return Response(status_code=204)
 
     # --- receipts and typing ---
@@ -176,21 +176,19 @@ class ChatHandlers:
     async def list_receipts(self, exchange: Exchange) -> Response:
         """List read receipts, one a participant."""
         most, skip = _window(exchange)
-        found = await self._chat.receipts.list(_actor(exchange), exchange.params["thread_id"], most=most + 1, skip=skip)
+        found = await self._chat.receipts.list(exchange.actor, exchange.params["thread_id"], most=most + 1, skip=skip)
         return _skipped(exchange, [receipt(one) for one in found], most, skip)
 
     async def send_receipt(self, exchange: Exchange) -> Response:
         """Say that the caller has read up to a message."""
         body = exchange.json(ReceiptRequest)
-        await self._chat.receipts.send(
-            _actor(exchange), exchange.params["thread_id"], _message_id(body.chat_message_id)
-        )
+        await self._chat.receipts.send(exchange.actor, exchange.params["thread_id"], _message_id(body.chat_message_id))
         return Response(status_code=200)
 
     async def send_typing(self, exchange: Exchange) -> Response:
         """Say that the caller is typing; the body may be left out."""
         body = exchange.json(TypingRequest)
-        await self._chat.receipts.typing(_actor(exchange), exchange.params["thread_id"], body.sender_display_name or "")
+        await self._chat.receipts.typing(exchange.actor, exchange.params["thread_id"], body.sender_display_name or "")
         return Response(status_code=200)
 
     # --- participants ---
@@ -199,7 +197,7 @@ class ChatHandlers:
         """List who takes part."""
         most, skip = _window(exchange)
         found = await self._chat.participants.list(
-            _actor(exchange), exchange.params["thread_id"], most=most + 1, skip=skip
+            exchange.actor, exchange.params["thread_id"], most=most + 1, skip=skip
         )
         return _skipped(exchange, [participant(one) for one in found], most, skip)
 
@@ -207,21 +205,26 @@ class ChatHandlers:
         """Add participants; those who cannot join are named in the answer."""
         body = exchange.json(AddRequest)
         left_out = await self._chat.participants.add(
-            _actor(exchange), exchange.params["thread_id"], joining(body.participants)
+            exchange.actor, exchange.params["thread_id"], joining(body.participants)
         )
         return json_response({"invalidParticipants": refused(left_out)} if left_out else {}, 201)
 
     async def remove_participant(self, exchange: Exchange) -> Response:
         """Remove a participant; the body is the identifier itself."""
         await self._chat.participants.remove(
-            _actor(exchange), exchange.params["thread_id"], user_id(exchange.json(IdentifierForm))
+            exchange.actor, exchange.params["thread_id"], user_id(exchange.json(IdentifierForm))
         )
         return Response(status_code=204)
 
 
-def _actor(exchange: Exchange) -> Actor:
-    assert exchange.resource is not None  # noqa: S101 - identify() has set it
-    return Actor(resource=exchange.resource, user_id=exchange.caller, cause=exchange.ms_cv)
+def _thread_url(exchange: Exchange, thread_id: str) -> str:
+    return f"{exchange.base_url}/chat/threads/{_quoted(thread_id)}"
+
+
+@lru_cache(4096)
+def _quoted(thread_id: str) -> str:
+    """Write a thread's id as a part of a path; remembered, for it is asked for with each message (6 µs)."""
+    return quote(thread_id, safe="@")
 
 
 def _message_param(exchange: Exchange) -> int:

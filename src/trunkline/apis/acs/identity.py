@@ -20,7 +20,6 @@ from trunkline.ids import Ids
 from trunkline.services.access import ends_at, unverified
 from trunkline.services.identity import Identities
 from trunkline.services.issuers import Issuers
-from trunkline.services.resources import Resource
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 
@@ -80,25 +79,25 @@ class IdentityHandlers:
         """Create a user, and with scopes a first token."""
         body = exchange.json(CreateRequest)
         raw_id, grant = await self._identities.create(
-            _resource(exchange),
+            exchange.owner,
             self._ids.bytes(),
             tuple(body.create_token_with_scopes or ()),
             body.expires_in_minutes,
         )
         answer: dict[str, Any] = {"identity": {"id": raw_id}}
         if grant:
-            answer["accessToken"] = self._tokens.write(_resource(exchange), grant)
+            answer["accessToken"] = self._tokens.write(exchange.owner, grant)
         return json_response(answer, 201)
 
     async def delete(self, exchange: Exchange) -> Response:
         """Delete a user; every token ends."""
-        await self._identities.delete(_resource(exchange), exchange.params["identity_id"])
+        await self._identities.delete(exchange.owner, exchange.params["identity_id"])
         return Response(status_code=204)
 
     async def issue(self, exchange: Exchange) -> Response:
         """Issue a token."""
         body = exchange.json(TokenRequest)
-        resource = _resource(exchange)
+        resource = exchange.owner
         grant = await self._identities.grant(
             resource, exchange.params["identity_id"], tuple(body.scopes), body.expires_in_minutes
         )
@@ -106,7 +105,7 @@ class IdentityHandlers:
 
     async def revoke(self, exchange: Exchange) -> Response:
         """Revoke every token issued so far."""
-        await self._identities.revoke(_resource(exchange), exchange.params["identity_id"])
+        await self._identities.revoke(exchange.owner, exchange.params["identity_id"])
         return Response(status_code=204)
 
     async def exchange_teams(self, exchange: Exchange) -> Response:
@@ -124,7 +123,7 @@ class IdentityHandlers:
         expires_at = datetime.fromtimestamp(int(ends_at(claims) or 0), UTC)
         raw_id = identifiers.teams_user(str(claims["oid"]).lower())
         grant = self._identities.grant_until(raw_id, ("chat", "voip"), expires_at)
-        return json_response(self._tokens.write(_resource(exchange), grant))
+        return json_response(self._tokens.write(exchange.owner, grant))
 
     async def _teams_claims(self, token: str) -> dict[str, Any]:
         """Return the claims of a Teams user's Entra token; raises UnauthenticatedError."""
@@ -139,8 +138,3 @@ class IdentityHandlers:
         if self._clock.now().timestamp() >= ends:
             raise UnauthenticatedError("The Entra token has expired.")
         return claims
-
-
-def _resource(exchange: Exchange) -> Resource:
-    assert exchange.resource is not None  # noqa: S101 - identify() has set it
-    return exchange.resource

@@ -11,9 +11,7 @@ from starlette.responses import Response
 from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
 from trunkline.errors import UnservedError
-from trunkline.services.actor import Actor
 from trunkline.services.numbers import country_of, is_phone, kind_of
-from trunkline.services.resources import Resource
 from trunkline.services.sms import Sms
 from trunkline.services.sms.sending import BAD_NUMBER, MOST_RECIPIENTS, Message, Recipient, Result
 
@@ -101,7 +99,7 @@ class SmsHandlers:
             Recipient(number=one.to, repeat=(one.repeatability_request_id or "").lower()) for one in body.sms_recipients
         ]
         _describe(exchange, body.sender, [one.number for one in recipients])
-        results = await self._sms.sending.send(_actor(exchange), message, recipients)
+        results = await self._sms.sending.send(exchange.actor, message, recipients)
         value = [_result(result, one) for result, one in zip(results, recipients, strict=True)]
         return json_response({"value": value}, 202)
 
@@ -122,17 +120,8 @@ class SmsHandlers:
         numbers = [one.to for one in body.recipients]
         _describe(exchange, body.sender, numbers)
         exchange.extra["opt_action"] = action
-        found = await act(_resource(exchange).name, body.sender, numbers)
+        found = await act(exchange.owner.name, body.sender, numbers)
         return json_response({"value": [_opted(number, found.get(number)) for number in numbers]})
-
-
-def _resource(exchange: Exchange) -> Resource:
-    assert exchange.resource is not None  # noqa: S101 - identify() has set it
-    return exchange.resource
-
-
-def _actor(exchange: Exchange) -> Actor:
-    return Actor(resource=_resource(exchange), user_id=exchange.caller, cause=exchange.ms_cv)
 
 
 def _describe(exchange: Exchange, sender: str, recipients: Sequence[str]) -> None:

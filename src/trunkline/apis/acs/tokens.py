@@ -6,15 +6,26 @@ Source: claims of a decoded token of the original; the SDKs read only `exp`.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
+
+import msgspec
 
 from trunkline.clock import rfc3339
 from trunkline.errors import UnauthenticatedError
-from trunkline.services.access import Keyring
+from trunkline.services.access import Keyring, ends_at
 from trunkline.services.identity import Grant
 from trunkline.services.resources import Resource
 
 _KEPT = 10_000
+
+
+class UserToken(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token of ours says, once its signature was verified; `ends_at` is in seconds since 1970."""
+
+    user_id: str
+    immutable_resource_id: str
+    scopes: frozenset[str]
+    tick: int
+    ends_at: float
 
 
 class UserTokens:
@@ -22,7 +33,7 @@ class UserTokens:
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
-        self._verified: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._verified: OrderedDict[str, UserToken] = OrderedDict()
 
     def write(self, resource: Resource, grant: Grant) -> dict[str, str]:
         """Return `{token, expiresOn}` for a grant."""
@@ -46,14 +57,23 @@ class UserTokens:
             "expiresOn": rfc3339(moment, 7).removesuffix("Z") + "+00:00",
         }
 
-    def read(self, token: str) -> dict[str, Any]:
-        """Return the claims of a user access token of ours; raises UnauthenticatedError."""
-        claims = self._verified.get(token)
-        if claims is None:
+    def read(self, token: str) -> UserToken:
+        """Return what a user access token of ours says; raises UnauthenticatedError.
+
+        Its signature is verified once; whether it has ended or was revoked is asked of the identities each time.
+        """
+        found = self._verified.get(token)
+        if found is None:
             claims = self._keyring.verify(token)
             if not isinstance(claims.get("skypeid"), str) or not str(claims.get("jti", "")).isdigit():
                 raise UnauthenticatedError("The token is not a user access token.")
-            self._verified[token] = claims
+            found = self._verified[token] = UserToken(
+                user_id="8:" + claims["skypeid"],
+                immutable_resource_id=str(claims.get("resourceId", "")),
+                scopes=frozenset(str(claims.get("acsScope", "")).split(",")),
+                tick=int(claims["jti"]),
+                ends_at=ends_at(claims) or 0.0,
+            )
             if len(self._verified) > _KEPT:
                 self._verified.popitem(last=False)
-        return claims
+        return found

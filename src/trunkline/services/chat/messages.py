@@ -104,7 +104,7 @@ class Messages:
         content = _clean(kind, content)
 
         def unit(transaction: Transaction) -> int:
-            thread, _ = rules.joined(transaction, actor, thread_id)
+            circle = rules.circle_of(transaction, actor, thread_id)
             now = self._clock.now()
             message_id = self._ticks.next(transaction, now, thread_id)
             said: dict[str, Any] = {
@@ -126,7 +126,7 @@ class Messages:
                 message_id=str(message_id),
                 type=kind,
                 composed_at=from_milliseconds(message_id),
-                recipients=thread.others(actor.user_id),
+                recipients=circle.others(actor.user_id),
             )
             return message_id
 

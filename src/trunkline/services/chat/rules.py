@@ -19,6 +19,7 @@ from trunkline.ids import Ids
 from trunkline.services.actor import Actor
 from trunkline.services.chat.tables import messages, participants, threads
 from trunkline.services.chat.ticks import Ticks
+from trunkline.state.memory import Subject
 from trunkline.state.transaction import Reader, Transaction
 
 MOST_PARTICIPANTS = 250
@@ -50,6 +51,19 @@ _with_participants = (
     .join_from(threads, participants, participants.c.thread_id == threads.c.id)
     .where(threads.c.id == sa.bindparam("of_thread"))
     .order_by(participants.c.joined_at, participants.c.place)
+)
+_present = (
+    sa.select(threads.c.resource, participants.c.user_id)
+    .join_from(threads, participants, participants.c.thread_id == threads.c.id)
+    .where(
+        threads.c.id == sa.bindparam("of_thread"),
+        threads.c.deleted_at.is_(None),
+        participants.c.removed_at.is_(None),
+    )
+    .order_by(participants.c.joined_at, participants.c.place)
+)
+_circles = Subject(
+    changed_by={threads.name: ("of_thread", "id"), participants.name: ("of_thread", "thread_id")}, most=4000
 )
 # the newest message has the highest number: one step into the primary key, however long the thread
 _last_sequence = (
@@ -128,6 +142,17 @@ class Thread(msgspec.Struct, frozen=True, kw_only=True):
         return [one.user_id for one in self.everyone if one.removed_at is None and one.user_id != user_id]
 
 
+class Circle(msgspec.Struct, frozen=True):
+    """Who takes part in a thread now, in the order of joining: all that has to be known to speak there."""
+
+    resource: str
+    present: tuple[str, ...]
+
+    def others(self, user_id: str) -> list[str]:
+        """Name everyone but one: who is told of what that one does."""
+        return [one for one in self.present if one != user_id]
+
+
 def thread_of(reader: Reader | Transaction, actor: Actor, thread_id: str, *, also_deleted: bool = False) -> Thread:
     """Read a thread that is there; raises NotFoundError."""
     rows = reader.all(_with_participants, of_thread=thread_id)
@@ -166,6 +191,23 @@ def joined(
     if member is None or member.removed_at is not None:
         raise ForbiddenError(NOT_ALLOWED)
     return thread, member
+
+
+def circle_of(transaction: Transaction, actor: Actor, thread_id: str) -> Circle:
+    """Say who is in a thread that the actor takes part in; raises NotFoundError, ForbiddenError.
+
+    Remembered by the writer: reading the thread for each message was two thirds of its time (150 of 240 µs).
+    """
+    circle = transaction.recall(_circles, thread_id, lambda unit: _read_circle(unit, thread_id))
+    if circle is None or circle.resource != actor.resource.name or actor.user_id not in circle.present:
+        thread, _ = joined(transaction, actor, thread_id)  # says what is wrong
+        return Circle(actor.resource.name, tuple(one.user_id for one in thread.present))
+    return circle
+
+
+def _read_circle(transaction: Transaction, thread_id: str) -> Circle | None:
+    rows = transaction.all(_present, of_thread=thread_id)
+    return Circle(rows[0].resource, tuple(row.user_id for row in rows)) if rows else None
 
 
 def known(reader: Reader | Transaction, actor: Actor, thread_id: str) -> tuple[Thread, Participant]:

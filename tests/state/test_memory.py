@@ -1,0 +1,151 @@
+"""The writer's memory: what is remembered is what a fresh read gives, whatever is written and whatever fails."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.state.test_database import change, everything, find, items, opened, put, remove, together
+from trunkline.errors import ConflictError, NotFoundError
+from trunkline.state.memory import Memory, Subject
+from trunkline.state.transaction import Transaction
+from trunkline.state.writer import Writer
+
+IDS = (1, 2, 3)
+remove_all = sa.delete(items)
+read_afresh = sa.select(items.c.value).where(items.c.id == sa.bindparam("of_id"))
+
+
+def subject() -> Subject:
+    """Make a subject: the value of an item by its id."""
+    return Subject(changed_by={items.name: ("of_id", "id")}, most=2)
+
+
+def value_of(number: int) -> Callable[[Transaction], Any]:
+    """Return what reads an item's value."""
+    return lambda transaction: transaction.value(find, of_id=number)
+
+
+def looking(about: Subject, number: int) -> Callable[[Transaction], tuple[Any, Any]]:
+    """Return a unit that asks the memory and the table for the same."""
+    return lambda transaction: (
+        transaction.recall(about, number, value_of(number)),
+        transaction.value(read_afresh, of_id=number),
+    )
+
+
+def writing(kind: str, number: int, value: str) -> Callable[[Transaction], None]:
+    """Return a unit that changes an item, or tries to."""
+
+    def unit(transaction: Transaction) -> None:
+        if kind == "put":
+            transaction.hand(put, id=number, value=value)  # collides when it is there: the group is done again
+        elif kind == "change":
+            transaction.hand(change, of_id=number, value=value)
+        elif kind == "remove":
+            transaction.hand(remove, of_id=number)
+        elif kind == "remove all":
+            transaction.hand(remove_all)
+        else:
+            transaction.hand(change, of_id=number, value=value)
+            raise NotFoundError("It changes its mind.")
+
+    return unit
+
+
+STEP = st.tuples(
+    st.sampled_from(["look", "look", "put", "change", "remove", "remove all", "regret"]),
+    st.sampled_from(IDS),
+    st.text("abc", min_size=1, max_size=2),
+)
+
+
+@given(st.lists(st.lists(STEP, max_size=6), max_size=6))
+@settings(max_examples=40, deadline=None)
+def test_what_is_remembered_is_what_a_fresh_read_gives(groups: list[list[tuple[str, int, str]]]) -> None:
+    """Within a group and after it, beside units that fail, collide and take the group with them."""
+
+    async def run(folder: Path) -> None:
+        about = subject()
+        async with opened(folder) as database:
+            for group in groups:
+                units = [looking(about, i) if kind == "look" else writing(kind, i, text) for kind, i, text in group]
+                answers = await together(database, *units)
+                for (kind, _, _), answer in zip(group, answers, strict=True):
+                    assert kind != "look" or answer[0] == answer[1]
+                    assert not isinstance(answer, Exception) or isinstance(answer, ConflictError | NotFoundError)
+                kept = {row.id: row.value for row in await database.read(lambda reader: reader.all(everything))}
+                for number in IDS:
+                    assert await database.write(looking(about, number)) == (kept.get(number), kept.get(number))
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(run(Path(folder)))
+
+
+def test_what_nobody_changed_is_read_once(tmp_path: Path) -> None:
+    """That is what it is for."""
+    reads = 0
+
+    def read(transaction: Transaction) -> Any:
+        nonlocal reads
+        reads += 1
+        return transaction.value(find, of_id=1)
+
+    async def run() -> list[Any]:
+        about = subject()
+        async with opened(tmp_path) as database:
+            await database.write(writing("put", 1, "a"))
+            answers = [await database.write(lambda unit: unit.recall(about, 1, read)) for _ in range(3)]
+            await database.write(writing("put", 2, "b"))  # another key
+            return [*answers, await database.write(lambda unit: unit.recall(about, 1, read))]
+
+    assert asyncio.run(run()) == ["a"] * 4
+    assert reads == 1
+
+
+def test_it_is_asked_before_anything_is_handed_over(tmp_path: Path) -> None:
+    """As the tables are."""
+
+    def unit(transaction: Transaction) -> None:
+        transaction.hand(put, id=1, value="a")
+        transaction.recall(subject(), 1, value_of(1))
+
+    async def run() -> None:
+        async with opened(tmp_path) as database:
+            await database.write(unit)
+
+    with pytest.raises(RuntimeError, match="reads first"):
+        asyncio.run(run())
+
+
+def test_only_so_much_is_remembered_and_never_nothing() -> None:
+    """The oldest goes first; what was not there is looked for again."""
+    memory, about = Memory(), subject()
+    asked: list[int] = []
+
+    def read(key: int, value: str | None) -> Any:
+        def reading() -> str | None:
+            asked.append(key)
+            return value
+
+        return memory.recall(about, key, reading)
+
+    for key in (1, 2, 3, 3, 2, 1):
+        assert read(key, "x") == "x"
+    assert asked == [1, 2, 3, 1]
+    assert read(9, None) is None
+    assert read(9, "y") == "y"
+
+
+def test_another_process_may_write_to_a_database_of_its_own_server() -> None:
+    """Only of a folder, which one process holds, is anything remembered from one group to the next."""
+    assert Writer()._memory is None
+    assert Writer(alone=True)._memory is not None
