@@ -1,0 +1,169 @@
+"""Our own server under load: started with its default settings, prepared and judged through its public API."""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from benchmarks.errors import CannotMeasureError
+from benchmarks.peers import CACHE
+from benchmarks.processes import Process, clean_environment, running
+from trunkline import connection
+from trunkline.connection import Connection
+from trunkline.errors import UnavailableError
+
+_IDENTITY = "api-version=2023-10-01"
+_CHAT = "api-version=2025-03-15"
+_JSON = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True)
+class User:
+    """Someone with a token."""
+
+    id: str
+    token: str
+
+
+class Ours:
+    """A running server of ours and what a customer of it knows; every call is one of the public API."""
+
+    def __init__(self, process: Process, known: Connection) -> None:
+        self.process = process
+        self.address = urlsplit(known.http)
+        self._key = base64.b64decode(known.access_keys[0])
+        self._api_key = known.api_key
+        self._client = http.client.HTTPConnection(self.address.netloc, timeout=60)
+
+    @property
+    def host(self) -> str:
+        """The host of its plain listener."""
+        return self.address.hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The port of its plain listener."""
+        return self.address.port or 0
+
+    def user(self) -> User:
+        """Make a user who may chat."""
+        body = b'{"createTokenWithScopes":["chat"]}'
+        target = f"/identities?{_IDENTITY}"
+        made = self._ask("POST", target, body, self._signed("POST", target, body), 201)
+        return User(made["identity"]["id"], made["accessToken"]["token"])
+
+    def thread(self, users: list[User]) -> str:
+        """Make a thread of which all of these are members; the first one makes it."""
+        members = [{"communicationIdentifier": {"rawId": user.id}} for user in users]
+        body = msgspec.json.encode({"topic": "Under load", "participants": members})
+        made = self._ask("POST", f"/chat/threads?{_CHAT}", body, self._bearer(users[0]), 201)
+        return str(made["chatThread"]["id"])
+
+    def sending(self, user: User, thread_id: str, text: str) -> bytes:
+        """Return the request that sends a message, as bytes."""
+        body = msgspec.json.encode({"content": text, "senderDisplayName": "Nurse Ada", "type": "text"})
+        head = {"Host": self.address.netloc, "Content-Length": str(len(body)), **self._bearer(user)}
+        target = f"/chat/threads/{quote(thread_id, safe='')}/messages?{_CHAT}"
+        return request("POST", target, head, body)
+
+    def count(self, user: User, thread_id: str) -> int:
+        """Count the text messages that a thread lists, page by page; each message is counted once."""
+        seen: set[str] = set()
+        target = f"/chat/threads/{quote(thread_id, safe='')}/messages?{_CHAT}"
+        while target:
+            page = self._ask("GET", target, b"", self._bearer(user), 200)
+            seen.update(one["id"] for one in page["value"] if one["type"] == "text")
+            target = page.get("nextLink", "").removeprefix(f"http://{self.address.netloc}")
+        return len(seen)
+
+    def subscribe(self, url: str, types: list[str]) -> None:
+        """Subscribe an address to events; raises CannotMeasureError when it is not asked or does not agree."""
+        body = msgspec.json.encode({"name": "under-load", "url": url, "types": types})
+        made = self._ask("POST", "/api/v1/subscriptions", body, {"X-API-Key": self._api_key, **_JSON}, 201)
+        if made["state"] != "active":
+            raise CannotMeasureError(f"the webhook is not subscribed: {made}")
+
+    def _bearer(self, user: User) -> dict[str, str]:
+        return {"Authorization": f"Bearer {user.token}", **_JSON}
+
+    def _signed(self, method: str, target: str, body: bytes) -> dict[str, str]:
+        date = formatdate(usegmt=True)
+        content = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        message = f"{method}\n{target}\n{date};{self.address.netloc};{content}".encode()
+        signature = base64.b64encode(hmac.digest(self._key, message, "sha256")).decode()
+        return {
+            "x-ms-date": date,
+            "x-ms-content-sha256": content,
+            "Authorization": f"HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature={signature}",
+            **_JSON,
+        }
+
+    def _ask(self, method: str, target: str, body: bytes, headers: dict[str, str], status: int) -> Any:
+        try:
+            self._client.request(method, target, body or None, headers)
+            answer = self._client.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException):
+            self._client.close()  # it stood still for longer than a connection is kept
+            self._client.request(method, target, body or None, headers)
+            answer = self._client.getresponse()
+            content = answer.read()
+        if answer.status != status:
+            raise CannotMeasureError(f"{method} {target} gave {answer.status}: {content.decode(errors='replace')}")
+        return msgspec.json.decode(content)
+
+
+def request(method: str, target: str, headers: dict[str, str], body: bytes) -> bytes:
+    """Return an HTTP/1.1 request as bytes."""
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+@contextmanager
+def serving(name: str = "trunkline", source: Path | None = None) -> Iterator[Ours]:
+    """Serve with the default settings, but for free ports and a fresh folder on the disk of this checkout.
+
+    `source` is the checkout whose code serves; None is what is installed.
+    """
+    CACHE.mkdir(exist_ok=True)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{name}-", dir=CACHE)))
+        data = folder / "data"
+        options = ["--data", str(data), "--http-port", "0", "--https-port", "0"]
+        command = [sys.executable, "-m", "trunkline", "serve", *options]
+        env = clean_environment() | ({"PYTHONPATH": str(source / "src")} if source else {})
+        process = stack.enter_context(
+            running(name, command, log=CACHE / f"{name}.log", ready=lambda: _is_ready(data), env=env)
+        )
+        ours = Ours(process, _known(data))
+        yield ours
+
+
+def _known(data: Path) -> Connection:
+    return connection.account(connection.read(data), "")
+
+
+def _is_ready(data: Path) -> bool:
+    try:
+        address = urlsplit(_known(data).http)
+    except UnavailableError:
+        return False
+    client = http.client.HTTPConnection(address.netloc, timeout=5)
+    try:
+        client.request("GET", "/readyz")
+        return client.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        client.close()
