@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.services.sms.scene import pass_time, settle
 from tests.support.world import World
 
 
@@ -84,3 +85,14 @@ def test_probes_come_under_any_name(world: World) -> None:
     """A cluster's probe knows the server by names that no setting lists; behind a key, unknown Hosts are refused."""
     assert world.call("GET", "/healthz?", host="10-0-0-7.pods.example").status == 200
     assert world.call("GET", "/api/v1/catalogue?", host="10-0-0-7.pods.example").status == 421
+
+
+def test_the_state_tells_of_text_messages_that_are_not_over(world: World) -> None:
+    """One that the carrier took is reported later; nothing waits once it was."""
+    body = {"from": "+18005550199", "smsRecipients": [{"to": "+14255550123"}], "message": "hello"}
+    assert world.call("POST", "/sms", json=body, key=True).status == 202
+    settle(world)
+    assert figures(world)['trunkline_texts_due{step="report"}'] == 1
+    pass_time(world, 1)
+    assert figures(world)['trunkline_texts_due{step="report"}'] == 0
+    assert figures(world)['trunkline_texts_due{step="offer"}'] == 0

@@ -18,6 +18,7 @@ from trunkline.delivery import queue
 from trunkline.delivery.courier import Courier
 from trunkline.events.dispatcher import Dispatcher
 from trunkline.events.outbox import outbox
+from trunkline.services.sms import carriage
 from trunkline.state.database import Database
 from trunkline.state.transaction import Reader
 from trunkline.telemetry.inbox import Inbox
@@ -65,8 +66,10 @@ class StateHandlers:
 
     async def get(self, _exchange: Exchange) -> Response:
         """Render the page."""
-        untold, parcels = await self._database.read(_kept)
+        untold, parcels, texts = await self._database.read(_kept)
         samples = [*self._process(), *self._state(), *self._telling(untold, parcels)]
+        for step, many in texts.items():
+            samples.append(("texts_due", "gauge", "Text messages that wait for their next step.", {"step": step}, many))
         return Response(render(samples), media_type=MEDIA_TYPE)
 
     def _process(self) -> Iterator[Sample]:
@@ -112,8 +115,8 @@ class StateHandlers:
             yield "delivery_outcomes_total", "counter", brief, {"outcome": outcome}, many
 
 
-def _kept(reader: Reader) -> tuple[int, dict[str, int]]:
-    return reader.value(_untold) or 0, queue.counts(reader)
+def _kept(reader: Reader) -> tuple[int, dict[str, int], dict[str, int]]:
+    return reader.value(_untold) or 0, queue.counts(reader), carriage.counts(reader)
 
 
 def render(samples: list[Sample]) -> str:

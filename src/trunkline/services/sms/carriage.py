@@ -27,7 +27,7 @@ from trunkline.ids import Ids
 from trunkline.services.numbers import country_of, kind_of
 from trunkline.services.sms.tables import sent
 from trunkline.state.database import Database
-from trunkline.state.transaction import Moment, Transaction
+from trunkline.state.transaction import Moment, Reader, Transaction
 from trunkline.state.trouble import mention
 
 MOST_AT_ONCE = 200
@@ -49,6 +49,8 @@ _due = (
     .limit(MOST_AT_ONCE)
 )
 _next = sa.select(sa.func.min(sent.c.due_at)).where(sent.c.due_at > sa.bindparam("now", type_=Moment))
+_open = sa.select(sa.func.count()).where(sent.c.due_at.is_not(None))
+_owing = _open.where(sent.c.owed != "")
 _still = sa.select(sent.c.id, sent.c.due_at).where(sent.c.id.in_(sa.bindparam("of_ids", expanding=True)))
 _advance = (
     sa.update(sent)
@@ -237,6 +239,12 @@ class Carriage:
             },
         )
         return msgspec.structs.replace(step, event=event)
+
+
+def counts(reader: Reader) -> dict[str, int]:
+    """Count the messages that are not over: to be offered to the carrier, and to be reported."""
+    owed = reader.value(_owing) or 0
+    return {"offer": (reader.value(_open) or 0) - owed, "report": owed}
 
 
 def _keep(transaction: Transaction, steps: Sequence[_Step]) -> list[_Step]:
