@@ -12,6 +12,8 @@ from tools.tables import table
 from trunkline import config
 from trunkline.catalogue.load import load
 from trunkline.catalogue.rows import Service
+from trunkline.delivery.carriers.simulated import BUSY_MS
+from trunkline.services.sms.carriage import MOST_OFFERS
 
 ROOT = Path(__file__).parent.parent
 Block = Callable[[], Iterator[str]]
@@ -57,8 +59,16 @@ def simulated_numbers() -> Iterator[str]:
     rows = []
     for number, row in load().simulated_numbers.items():
         outcome = outcomes.get(row.outcome)
-        shown = f"`{number}`", f"`{outcome.details}`" if outcome else "", f"{row.after_ms} ms"
-        rows.append((*shown, row.brief))
+        waits_ms = min(row.refusals, MOST_OFFERS - 1) * BUSY_MS
+        after_ms = waits_ms + (row.after_ms if row.refusals < MOST_OFFERS else 0)
+        rows.append(
+            (
+                f"`{number}`",
+                f"`{outcome.details}`" if outcome else "",
+                f"{after_ms / 1000:g} s" if outcome else "never",
+                row.brief,
+            )
+        )
     yield from table(("sent to", "reported as", "after", "what it is for"), rows)
 
 

@@ -25,7 +25,9 @@ def judged(folder: Path, plan: list[aims.Aim], seed: int) -> Report:
     report = asyncio.run(run(folder, plan, [kind() for kind in KINDS], random.Random(seed)))
     print(report.render())  # noqa: T201 - what the run is for
     assert report.complaints == []
-    assert [name for name, many in report.hits().items() if not many] == [], "never interrupted"
+    # the first life has nothing to retry yet: only a plan that aims at it promises that kind
+    spared = set() if any(aim.in_a_retry for aim in plan) else {"retries without outcome"}
+    assert [name for name, many in report.hits().items() if not many and name not in spared] == [], "never interrupted"
     return report
 
 
@@ -43,7 +45,7 @@ def test_nothing_is_lost_however_often_and_whenever_the_server_is_killed(tmp_pat
     seed = int(os.environ.get("SEED") or secrets.randbelow(10**9))
     rounds = int(os.environ.get("ROUNDS") or 20)
     chance = random.Random(seed)
-    plan = [aims.ALL_AT_ONCE]
+    plan = [aims.ALL_AT_ONCE, aims.ALL_IN_A_RETRY]
     while len(plan) < rounds:
         plan += chance.sample(aims.EVERY, len(aims.EVERY))
     judged(tmp_path, plan[:rounds], seed)

@@ -105,6 +105,28 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 # --- groups ---
 
 
+def test_nobody_is_answered_before_the_commit(tmp_path: Path) -> None:
+    """The promise itself: while the commit has not happened, no future is done."""
+
+    async def work() -> None:
+        async with opened(tmp_path) as database:
+            begun, may = threading.Event(), threading.Event()
+
+            def commit(_: Any) -> None:
+                begun.set()
+                may.wait(10)
+
+            sa.event.listen(database.engine, "commit", commit)
+            writes = [asyncio.ensure_future(database.write(putting(number))) for number in range(3)]
+            await asyncio.to_thread(begun.wait, 10)
+            await asyncio.sleep(0.05)  # real time, in which a premature answer would come
+            assert not any(write.done() for write in writes)
+            may.set()
+            assert await asyncio.gather(*writes) == [0, 1, 2]
+
+    run(work())
+
+
 def test_many_concurrent_writes_share_few_commits(tmp_path: Path) -> None:
     """A thousand writes at once are durable after a handful of commits."""
 

@@ -12,8 +12,9 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 
-from tests.state.test_database import change, everything, find, items, opened, put, remove, together
+from tests.state.test_database import change, everything, find, held, items, opened, put, remove, together
 from trunkline.errors import ConflictError, NotFoundError
 from trunkline.state.memory import Memory, Subject
 from trunkline.state.transaction import Transaction
@@ -109,6 +110,42 @@ def test_what_nobody_changed_is_read_once(tmp_path: Path) -> None:
 
     assert asyncio.run(run()) == ["a"] * 4
     assert reads == 1
+
+
+def test_a_commit_that_fails_takes_with_it_what_was_remembered(tmp_path: Path) -> None:
+    """What a unit wrote, and another remembered, was never there when the first one fails at the second go."""
+
+    async def run() -> None:
+        about, times = subject(), 0
+
+        def once(transaction: Transaction) -> None:
+            nonlocal times
+            times += 1
+            if times > 1:
+                raise NotFoundError("It does not do that again.")
+            transaction.hand(change, of_id=1, value="b")
+
+        async with opened(tmp_path) as database:
+            await database.write(writing("put", 1, "a"))
+            # the first commit is of what holds the writer
+            ends = iter([None, OperationalError("COMMIT", {}, Exception("the disk is full"))])
+
+            def commit(_: Any) -> None:
+                if error := next(ends, None):
+                    raise error
+
+            async with held(database):
+                writes = [
+                    asyncio.ensure_future(database.write(unit))
+                    for unit in (once, lambda unit: unit.recall(about, 1, value_of(1)))
+                ]
+                await asyncio.sleep(0)
+                sa.event.listen(database.engine, "commit", commit)
+            first, _ = await asyncio.gather(*writes, return_exceptions=True)
+            assert isinstance(first, NotFoundError)
+            assert await database.write(looking(about, 1)) == ("a", "a")
+
+    asyncio.run(run())
 
 
 def test_it_is_asked_before_anything_is_handed_over(tmp_path: Path) -> None:

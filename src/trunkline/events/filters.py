@@ -152,14 +152,6 @@ class Sieve:
         return text.casefold() if self._fold else text
 
 
-def matches(
-    wanted: Filter, event_type: str, subject: str, envelope: Mapping[str, Any], *, lenient_subjects: bool = False
-) -> bool:
-    """Tell whether a filter lets an event pass."""
-    sieve = Sieve(wanted, lenient_subjects=lenient_subjects)
-    return sieve.takes_type(event_type) and sieve.takes_subject(subject) and sieve.takes(envelope)
-
-
 def _compiled(condition: Condition, arrays: bool) -> Callable[[Mapping[str, Any]], bool]:
     operator = OPERATORS[condition.operator]
     kind, path = operator.kind, _path(condition.key)

@@ -30,6 +30,8 @@ def test_a_wrong_key_is_refused(own: Any) -> None:
     """Also one that looks like a token."""
     assert own("GET", "/catalogue", token="wrong").status == 401
     assert own("GET", "/catalogue", token="eyJhbGciOiJub25lIn0.e30.").status == 401
+    refused = own("GET", "/catalogue", token="", headers={"x-api-key": "wrong"})
+    assert (refused.status, refused.json["detail"][:24]) == (401, "There is no such API key")
 
 
 def test_the_key_is_taken_from_either_header(own: Any, world: World) -> None:

@@ -73,7 +73,7 @@ def test_what_is_wrong_with_the_whole_request_is_refused(world: World) -> None:
     assert refused(world, InvalidError, to=people(*[PHONE] * 101)) == "smsRecipients"
     assert refused(world, InvalidError, text="x" * 2049) == "message"
     assert refused(world, InvalidError, tag="x" * 1025) == "smsSendOptions.tag"
-    long = people(PHONE, repeat="x" * 129)
+    long = people(PHONE, repeat="x" * 101)
     assert refused(world, InvalidError, to=long) == "smsRecipients.repeatabilityRequestId"
 
 
@@ -144,6 +144,14 @@ def test_the_same_repeat_id_twice_in_a_request_is_one_message(world: World) -> N
     first, again, other = send(world, [*people(PHONE, PHONE, repeat="a"), *people(PHONE)])
     assert first.message_id == again.message_id != other.message_id
     assert len(rows(world)) == 2
+
+
+def test_the_same_repeat_id_for_another_number_is_another_message(world: World) -> None:
+    """Whoever is told that a message was taken is sent one."""
+    first, other = send(world, people(PHONE, "12345", repeat="a"))
+    (late,) = send(world, people("+442079460101", repeat="a"))
+    assert len({first.message_id, other.message_id, late.message_id}) == 3
+    assert {row.recipient for row in rows(world)} == {PHONE, "12345", "+442079460101"}
 
 
 def test_the_same_repeat_id_at_once_is_one_message(world: World) -> None:

@@ -28,13 +28,18 @@ class Callers:
         operation = exchange.operation
         if operation is not None and operation.auth == "open":
             return
-        key = exchange.headers.get("x-api-key", "") or bearer_of(exchange.headers.get("authorization", ""))
+        own = exchange.headers.get("x-api-key", "")
+        key = own or bearer_of(exchange.headers.get("authorization", ""))
         if not key:
             raise UnauthenticatedError(
                 "The request carries no API key: `trunkline connection` prints it; send it as "
                 "'Authorization: Bearer ...' or 'X-API-Key: ...'."
             )
-        principal = self._by_key(key) or self._keyring.principal(key)
+        principal = self._by_key(key)
+        if principal is None:
+            if own and own.count(".") != 2:  # neither a key nor a bearer in a key's place
+                raise UnauthenticatedError("There is no such API key: `trunkline connection` prints the one there is.")
+            principal = self._keyring.principal(key)
         exchange.principal, exchange.caller = principal, principal.name
         exchange.resource = self._scope(exchange, principal)
         writes = exchange.method not in {"GET", "HEAD"} and (operation is None or operation.name not in _READING_POSTS)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import sqlalchemy as sa
-
 from trunkline.catalogue.acs import identifiers
 from trunkline.clock import Clock
 from trunkline.errors import InvalidError, NotFoundError
@@ -15,7 +13,6 @@ from trunkline.ids import Ids
 from trunkline.services.actor import Actor
 from trunkline.services.numbers import Numbers, country_of, is_address, kind_of
 from trunkline.services.sms import optouts, segments, sending
-from trunkline.services.sms.tables import received
 from trunkline.state.database import Database
 from trunkline.state.transaction import Transaction
 
@@ -24,7 +21,6 @@ STOP_WORDS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT
 START_WORDS = frozenset({"START", "UNSTOP"})
 STOPPED = "You are unsubscribed and get no more messages from this number. Reply START to get them again."
 STARTED = "You get messages from this number again. Reply STOP to get none."
-_put = sa.insert(received)
 
 
 class Receiving:
@@ -67,17 +63,6 @@ class Receiving:
 
         def unit(transaction: Transaction) -> Event:
             event = self._event(actor, sender, recipient, text)
-            facts = event.facts
-            transaction.hand(
-                _put,
-                id=facts["message_id"],
-                resource=resource,
-                sender=sender,
-                recipient=recipient,
-                content=text,
-                segments=facts["segments"],
-                received_at=event.at,
-            )
             if word in STOP_WORDS:
                 optouts.opt_out(transaction, resource, recipient, [sender], event.at)
                 self._answer(transaction, event, STOPPED)

@@ -23,16 +23,21 @@ from trunkline.state.transaction import Transaction
 MOST_RECIPIENTS = 100
 LONGEST_TEXT = 2048
 LONGEST_TAG = 1024
-LONGEST_REPEAT = 128
+LONGEST_REPEAT = 100
 _put = sa.insert(sent)
 BAD_NUMBER = "The recipient is no phone number in E.164 (+14255550123) and no short code."
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True):
-    """Who gets the message; the same `repeat` means the same message."""
+    """Who gets the message; the same `repeat` for the same number means the same message."""
 
     number: str
     repeat: str = ""
+
+    @property
+    def request(self) -> str:
+        """What names the request that may be repeated; "" when it may not."""
+        return f"{self.repeat} {self.number}" if self.repeat else ""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,12 +84,13 @@ class Sending:
         def unit(transaction: Transaction) -> dict[int, str]:
             now = self._clock.now()
             scope = f"sms {resource}"
-            earlier = repeatability.several(transaction, scope, [one.repeat for one in good.values() if one.repeat])
+            requests = [one.request for one in good.values() if one.request]
+            earlier = repeatability.several(transaction, scope, requests)
             blocked = optouts.among(transaction, resource, message.sender, [one.number for one in good.values()])
             taken: dict[int, str] = {}
             for place, one in good.items():
-                if one.repeat in earlier:
-                    taken[place] = msgspec.json.decode(earlier[one.repeat], type=str)
+                if one.request in earlier:
+                    taken[place] = msgspec.json.decode(earlier[one.request], type=str)
                     continue
                 message_id = taken[place] = identifiers.message("Outgoing", now, self._ids.guid())
                 hand(
@@ -98,9 +104,9 @@ class Sending:
                     now=now,
                     owed=optouts.OUTCOME if one.number in blocked else "",
                 )
-                if one.repeat:
-                    repeatability.keep(transaction, scope, one.repeat, message_id, now)
-                    earlier[one.repeat] = msgspec.json.encode(message_id)
+                if one.request:
+                    repeatability.keep(transaction, scope, one.request, message_id, now)
+                    earlier[one.request] = msgspec.json.encode(message_id)
             return taken
 
         taken = await self._database.write(unit)

@@ -39,18 +39,6 @@ sent = sa.Table(
     sa.Index("sms_sent_of_recipient", "resource", "recipient", "sent_at"),
 )
 
-received = sa.Table(
-    "sms_received",
-    metadata,
-    sa.Column("id", sa.String(80), primary_key=True),
-    sa.Column("resource", sa.String(64), nullable=False),
-    sa.Column("sender", sa.String(16), nullable=False),
-    sa.Column("recipient", sa.String(16), nullable=False),
-    sa.Column("content", sa.Text, nullable=False),
-    sa.Column("segments", sa.Integer, nullable=False),
-    sa.Column("received_at", Moment, nullable=False),
-)
-
 optouts = sa.Table(
     "sms_optouts",
     metadata,

@@ -1,4 +1,4 @@
-"""Text messages: numbers, what was sent and received, who opted out; and chat messages found by when they came."""  # noqa: INP001 - Alembic finds it by its file
+"""Text messages: numbers, what was sent, who opted out; and chat messages found by when they came."""  # noqa: INP001 - Alembic finds it by its file
 
 from __future__ import annotations
 
@@ -44,24 +44,13 @@ def _make_sent() -> None:
 
 
 def _make_others() -> None:
-    """Make the numbers, what was received, and who opted out."""
+    """Make the numbers, and who opted out."""
     op.create_table(
         "numbers",
         sa.Column("resource", sa.String(64), nullable=False),
         sa.Column("number", sa.String(16), nullable=False),
         sa.Column("added_at", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("resource", "number"),
-    )
-    op.create_table(
-        "sms_received",
-        sa.Column("id", sa.String(80), nullable=False),
-        sa.Column("resource", sa.String(64), nullable=False),
-        sa.Column("sender", sa.String(16), nullable=False),
-        sa.Column("recipient", sa.String(16), nullable=False),
-        sa.Column("content", sa.Text, nullable=False),
-        sa.Column("segments", sa.Integer, nullable=False),
-        sa.Column("received_at", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "sms_optouts",
