@@ -13,7 +13,7 @@ from tests.mission.samples import FILTER, SMS, SUBJECT
 from tests.support.customer import Customer, visiting
 from tests.support.served import serving
 from tests.support.webhook import Webhook, kind_of, webhook
-from trunkline.events.filters import Filter, matches
+from trunkline.events.filters import Filter, Sieve
 
 WITH_A_SLASH = {**FILTER, "subjectBeginsWith": "/phonenumber/1555"}
 
@@ -63,4 +63,6 @@ def test_with_the_strict_switch_the_filter_takes_what_it_says(tmp_path: Path, ho
 def test_the_sample_s_subject_passes_as_the_switch_says(lenient: bool) -> None:
     """The same question, put to the filter alone."""
     wanted = Filter(types=tuple(FILTER["includedEventTypes"]), subject_begins=str(FILTER["subjectBeginsWith"]))
-    assert matches(wanted, wanted.types[0], SUBJECT, {}, lenient_subjects=lenient) is lenient
+    sieve = Sieve(wanted, lenient_subjects=lenient)
+    assert sieve.takes_type(wanted.types[0])
+    assert sieve.takes_subject(SUBJECT) is lenient
