@@ -14,12 +14,25 @@ import duckdb
 import pytest
 
 from tests.telemetry.limited import in_a_process_with_a_small_disk
-from trunkline.catalogue.facts import Request
+from trunkline.catalogue.facts import Call, Request
 from trunkline.errors import ConfigurationError, UnavailableError
 from trunkline.telemetry.planner import Plan
 from trunkline.telemetry.stores.duckdb import DuckDBStore
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+FIRST_SCHEMA = """
+CREATE TABLE requests (happened_at TIMESTAMP, resource VARCHAR DEFAULT '', service VARCHAR DEFAULT '',
+  operation VARCHAR DEFAULT '', status BIGINT, status_class VARCHAR DEFAULT '', served BOOLEAN DEFAULT True,
+  api_version VARCHAR DEFAULT '', ms_cv VARCHAR DEFAULT '', request_id VARCHAR DEFAULT '',
+  client_request_id VARCHAR DEFAULT '', correlation_id VARCHAR DEFAULT '', sdk VARCHAR DEFAULT '',
+  caller VARCHAR DEFAULT '', caller_ip VARCHAR DEFAULT '', duration_ms DOUBLE DEFAULT 0.0,
+  extra MAP(VARCHAR, VARCHAR) DEFAULT MAP {});
+CREATE TABLE attempts (happened_at TIMESTAMP, resource VARCHAR DEFAULT '', subscription VARCHAR DEFAULT '',
+  parcel VARCHAR DEFAULT '', event_type VARCHAR DEFAULT '', number BIGINT DEFAULT 1, status BIGINT DEFAULT 0,
+  outcome VARCHAR DEFAULT '', duration_ms DOUBLE DEFAULT 0.0);
+CREATE TABLE loaded (process VARCHAR, number BIGINT);
+"""
+"""What version 0.1 made."""
 COUNT = Plan("SELECT count(*) FROM requests", ())
 
 
@@ -72,6 +85,26 @@ def test_a_store_of_an_older_version_gets_its_missing_columns(tmp_path: Path) ->
     store.append({"requests": [fact(2, sdk="y")]}, "p", 2)
     assert store.answer(Plan("SELECT sdk FROM requests ORDER BY ms_cv", ())) == [("",), ("y",)]
     assert store.answer(Plan("SELECT count(*) FROM attempts", ())) == [(0,)]
+    store.close()
+
+
+def test_a_folder_of_the_first_version_opens_and_gains_what_came_since(tmp_path: Path) -> None:
+    """Its requests stay, and the kinds of fact that it did not know are there, empty and ready."""
+    with duckdb.connect(str(tmp_path / "facts.duckdb")) as connection:
+        connection.execute(FIRST_SCHEMA)
+        connection.execute(
+            "INSERT INTO requests BY NAME SELECT TIMESTAMP '2026-11-21 12:00:00' AS happened_at, 'r' AS resource, "
+            "'chat' AS service, 'SendChatMessage' AS operation, 201 AS status, '2xx' AS status_class"
+        )
+        connection.execute("INSERT INTO loaded VALUES ('embedded', 7)")
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    assert store.loaded("embedded") == 7
+    assert store.answer(Plan("SELECT operation, served, extra FROM requests")) == [("SendChatMessage", True, {})]
+    call = Call(happened_at=NOW, resource="r", leg_id="l")
+    store.append({"calls": [call], "requests": [fact(2)]}, "embedded", 8)
+    assert store.answer(Plan("SELECT leg_id, channel, talk_ms FROM calls")) == [("l", "voice", None)]
+    for table in ("samples", "call_events", "messages", "attempts"):
+        assert store.answer(Plan(f"SELECT count(*) FROM {table}")) == [(0,)]  # noqa: S608 - a name
     store.close()
 
 

@@ -1,69 +1,292 @@
-"""The facts that are remembered: one class each, whose fields are the columns of its table."""
+"""The facts that are remembered: one class each, whose fields are the columns of its table.
+
+A new field goes to the end of its class, with a default: what older versions kept is read with it.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """What a column holds, and what may be posted for it; facts of our own making are not checked by it.
+
+    `is_id` marks ids, by which facts are looked up rather than split; `is_inner` what is kept and never shown.
+    """
+
+    brief: str = ""
+    least: float | None = None
+    most: float | None = None
+    shortest: int | None = None
+    longest: int | None = None
+    pattern: str | None = None
+    is_id: bool = False
+    is_inner: bool = False
+
+
+_MOST = 2**62
+Id = Annotated[str, Rule(longest=200, is_id=True)]
+Word = Annotated[str, Rule(longest=200)]
+Text = Annotated[str, Rule(longest=2000)]
+Count = Annotated[int, Rule(least=0, most=_MOST)]
+Amount = Annotated[float, Rule(least=0, most=1e15)]
+Share = Annotated[float, Rule(least=0, most=100)]
+Score = Annotated[float, Rule(least=0, most=5)]
+Map = Annotated[dict[Annotated[str, Rule(shortest=1, longest=60)], Text], Rule(longest=40)]
+
+Direction = Literal["", "inbound", "outbound"]
+Capability = Literal["", "phone", "webrtc", "sip trunk", "viber", "whatsapp"]
+Outcome = Literal["", "answered", "busy", "no answer", "cancelled", "rejected", "bad number", "unavailable", "failed"]
+AnsweredBy = Literal["", "human", "machine", "fax", "unknown"]
+HangUp = Literal["", "normal", "error"]
+NetworkSource = Literal["", "given", "number range"]
+Edge = Literal["unknown", "carrier", "sip", "client", "sdk"]
+Stream = Literal["unknown", "inbound", "outbound", "both"]
+Level = Literal["debug", "info", "warning", "error"]
+Status = Literal["", "sent", "delivered", "failed", "received", "read"]
+
+
+def brief(text: str) -> Rule:
+    """Say what a column holds."""
+    return Rule(brief=text)
+
+
+Subaccount = Annotated[Word, brief("The subaccount within the account.")]
+SenderType = Annotated[Word, brief("What kind of sender: long code, toll free, short code, sender name, user …")]
+Country = Annotated[
+    Annotated[str, Rule(pattern=r"^([A-Z]{2})?\Z")],
+    brief("The other side's country, two letters; taken from the number when not given."),
+]
+NetworkId = Annotated[Id, brief("The other side's network, by its id (MCC and MNC).")]
+NetworkName = Annotated[Word, brief("The other side's network, by its name.")]
+NetworkFrom = Annotated[
+    NetworkSource,
+    brief("How the network is known: it was given, or is the first holder of the number's range."),
+]
+ApplicationId = Annotated[Id, brief("The application that it belongs to.")]
+EntityId = Annotated[Id, brief("The entity (tenant, brand) that it belongs to.")]
+CommunicationId = Annotated[Id, brief("The broadcast, flow or campaign that it belongs to.")]
+StatusGroup = Annotated[Word, brief("The group of the status, in its maker's words.")]
+ErrorGroup = Annotated[Word, brief("The group of the error code, in its maker's words.")]
+ErrorCode = Annotated[Word, brief("The error code, in its maker's words.")]
+Revised = Annotated[
+    datetime | None,
+    brief("When this piece was known: what a later one says counts. Its arrival if left out."),
+]
+Older = Annotated[
+    dict[str, str],
+    brief("Columns that come from an earlier piece, or were worked out, and how old (microseconds since 1970)."),
+    Rule(is_inner=True),
+]
+
+
 class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True, omit_defaults=False):
-    """Something that happened at a moment; `table` names where facts of the kind are kept."""
+    """Something that happened at a moment.
+
+    `table` names where facts of the kind are kept. Facts of a kind with a `key` are records: pieces with the same
+    values there become one. `guesses` are columns that tell the moment when none is given.
+    """
 
     table: ClassVar[str]
+    key: ClassVar[tuple[str, ...]] = ()
+    guesses: ClassVar[tuple[str, ...]] = ()
 
-    happened_at: datetime
+    happened_at: Annotated[datetime, brief("The moment: RFC 3339, UTC unless it names a zone.")]
 
 
 class Request(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
     """One API request that was answered.
 
     `happened_at` is when it arrived. `served` is false for an operation that the original serves and Trunkline does
-    not yet: no health rule counts it. `status_class` is "2xx" to "5xx". `extra` holds dimensions that only
-    some services have.
+    not yet: no health rule counts it.
     """
 
     table: ClassVar[str] = "requests"
 
-    resource: str
-    service: str
-    operation: str
-    status: int
-    status_class: str
-    served: bool = True
-    api_version: str = ""
-    ms_cv: str = ""
-    request_id: str = ""
-    client_request_id: str = ""
-    correlation_id: str = ""
-    sdk: str = ""
-    caller: str = ""
-    caller_ip: str = ""
-    duration_ms: float = 0.0
-    extra: dict[str, str] = {}
+    resource: Annotated[Word, brief("The account; the caller's own when left out.")]
+    service: Annotated[Word, brief("The service: chat, sms, authentication …")]
+    operation: Annotated[Word, brief("The operation by its name in the catalogue; any other counts as a bad route.")]
+    status: Annotated[int, Rule(least=0, most=999), brief("The HTTP status of the answer.")]
+    status_class: Annotated[Word, brief("2xx to 5xx; taken from the status when not given.")]
+    served: Annotated[bool, brief("False for an operation that is not served yet.")] = True
+    api_version: Annotated[Word, brief("The API version that was asked for.")] = ""
+    ms_cv: Annotated[Id, brief("The correlation vector.")] = ""
+    request_id: Annotated[Id, brief("The server's id of the request.")] = ""
+    client_request_id: Annotated[Id, brief("The client's id of the request.")] = ""
+    correlation_id: Annotated[Id, brief("What several requests of one undertaking share.")] = ""
+    sdk: Annotated[Word, brief("The client library and its version.")] = ""
+    caller: Annotated[Id, brief("Who asked: a user, a key, a role.")] = ""
+    caller_ip: Annotated[Word, brief("The address that it came from.")] = ""
+    duration_ms: Annotated[Amount, brief("How long the answer took.")] = 0.0
+    extra: Annotated[Map, brief("Dimensions that only some services have, such as number_type.")] = {}
 
 
 class Attempt(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
-    """One attempt to deliver a parcel of events.
-
-    `status` is the HTTP status of the answer, 0 when there was none; `outcome` is the neutral word for what
-    happened; `number` counts from 1.
-    """
+    """One attempt to deliver a parcel of events."""
 
     table: ClassVar[str] = "attempts"
 
-    resource: str
-    subscription: str
-    parcel: str
-    event_type: str = ""
-    number: int = 1
-    status: int = 0
-    outcome: str = ""
-    duration_ms: float = 0.0
+    resource: Annotated[Word, brief("The account.")]
+    subscription: Annotated[Word, brief("The event subscription.")]
+    parcel: Annotated[Id, brief("The parcel that was to be delivered.")]
+    event_type: Annotated[Word, brief("The type of the first event in it.")] = ""
+    number: Annotated[int, brief("Which attempt it is, from 1.")] = 1
+    status: Annotated[int, brief("The HTTP status of the answer, 0 when there was none.")] = 0
+    outcome: Annotated[Word, brief("What happened, as a word.")] = ""
+    duration_ms: Annotated[Amount, brief("How long it took.")] = 0.0
 
 
-KINDS: tuple[type[Fact], ...] = (Request, Attempt)
+class Call(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
+    """One leg of a call; `happened_at` is when it was attempted, or came in.
+
+    It may be told in pieces, in any order and more than once: those with one `leg_id` become one record.
+    """
+
+    table: ClassVar[str] = "calls"
+    key: ClassVar[tuple[str, ...]] = ("resource", "leg_id")
+    guesses: ClassVar[tuple[str, ...]] = ("seized_at", "answered_at", "ended_at", "revised_at")
+
+    resource: Annotated[Word, brief("The account; the caller's own when left out.")]
+    leg_id: Annotated[Id, Rule(shortest=1), brief("The leg's own id; its pieces share it.")]
+    call_id: Annotated[Id, brief("What all legs of the call share; the leg's own id when left out.")] = ""
+    foreign_ids: Annotated[Map, brief("Other ids by which the call is known, by the system that gave them.")] = {}
+    subaccount: Subaccount = ""
+    direction: Annotated[Direction, brief("Seen from the account: outbound calls are made by it.")] = ""
+    channel: Annotated[Word, brief("voice, unless told otherwise.")] = "voice"
+    capability: Annotated[Capability, brief("The technology of the leg.")] = ""
+    sender: Annotated[Id, brief("Who calls: a number, a user, an address.")] = ""
+    sender_type: SenderType = ""
+    recipient: Annotated[Id, brief("Who is called.")] = ""
+    country: Country = ""
+    network_id: NetworkId = ""
+    network_name: NetworkName = ""
+    network_source: NetworkFrom = ""
+    application_id: ApplicationId = ""
+    entity_id: EntityId = ""
+    communication_id: CommunicationId = ""
+    seized_at: Annotated[datetime | None, brief("When the other side began to ring.")] = None
+    answered_at: Annotated[datetime | None, brief("When it was answered.")] = None
+    ended_at: Annotated[datetime | None, brief("When it ended; nothing while it runs.")] = None
+    ring_ms: Annotated[Amount | None, brief("How long it rang; worked out from the times when not given.")] = None
+    talk_ms: Annotated[Amount | None, brief("How long they talked; worked out from the times when not given.")] = None
+    seized: Annotated[bool | None, brief("Whether it rang; worked out when not given.")] = None
+    answered: Annotated[bool | None, brief("Whether it was answered; worked out when not given.")] = None
+    outcome: Annotated[
+        Outcome, brief("What became of it; worked out from times, cause and code once it ended, when not given.")
+    ] = ""
+    status_group: StatusGroup = ""
+    status: Annotated[Word, brief("The status, in its maker's words.")] = ""
+    error_group: ErrorGroup = ""
+    error_code: ErrorCode = ""
+    sip_code: Annotated[
+        int, Rule(least=0, most=999), brief("The final SIP status of the leg, 0 when there was none.")
+    ] = 0
+    q850_cause: Annotated[int, Rule(least=0, most=127), brief("The Q.850 cause, 0 when there was none.")] = 0
+    amd_processed: Annotated[bool | None, brief("Whether machine detection listened.")] = None
+    answered_by: Annotated[AnsweredBy, brief("Who answered, by machine detection.")] = ""
+    hang_up: Annotated[HangUp, brief("How an answered call ended; worked out when not given.")] = ""
+    mos: Annotated[Score | None, brief("The mean opinion score of the whole leg.")] = None
+    extra: Annotated[Map, brief("Whatever else there is to split by.")] = {}
+    revised_at: Revised = None
+    older: Older = {}
+
+
+class Sample(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
+    """One reading of the media at one edge and in one direction; what was not measured is left out.
+
+    What begins with `total_` counts since the call began, the rest since the reading before.
+    """
+
+    table: ClassVar[str] = "samples"
+
+    resource: Annotated[Word, brief("The account; the caller's own when left out.")]
+    call_id: Annotated[Id, Rule(shortest=1), brief("The call, or one of its legs.")]
+    edge: Annotated[Edge, brief("Where it was measured.")] = "unknown"
+    direction: Annotated[Stream, brief("The stream that was measured, seen from the edge.")] = "unknown"
+    codec: Annotated[Word, brief("The codec by its name.")] = ""
+    mos: Annotated[Score | None, brief("The mean opinion score.")] = None
+    rtt_ms: Annotated[Amount | None, brief("The round-trip time.")] = None
+    jitter_ms: Annotated[Amount | None, brief("The jitter.")] = None
+    loss_percent: Annotated[Share | None, brief("The packets lost, of those expected.")] = None
+    latency_ms: Annotated[Amount | None, brief("The time from mouth to ear, one way.")] = None
+    audio_in_level: Annotated[Amount | None, brief("How loud the microphone was, 0 to 32767.")] = None
+    audio_out_level: Annotated[Amount | None, brief("How loud the loudspeaker was, 0 to 32767.")] = None
+    packets_sent: Annotated[Count | None, brief("Packets sent.")] = None
+    packets_received: Annotated[Count | None, brief("Packets received.")] = None
+    packets_lost: Annotated[Count | None, brief("Packets lost.")] = None
+    bytes_sent: Annotated[Count | None, brief("Bytes sent.")] = None
+    bytes_received: Annotated[Count | None, brief("Bytes received.")] = None
+    total_packets_sent: Annotated[Count | None, brief("Packets sent since the call began.")] = None
+    total_packets_received: Annotated[Count | None, brief("Packets received since the call began.")] = None
+    total_packets_lost: Annotated[Count | None, brief("Packets lost since the call began.")] = None
+    total_bytes_sent: Annotated[Count | None, brief("Bytes sent since the call began.")] = None
+    total_bytes_received: Annotated[Count | None, brief("Bytes received since the call began.")] = None
+    total_jitter_avg_ms: Annotated[Amount | None, brief("The mean jitter since the call began.")] = None
+    total_jitter_max_ms: Annotated[Amount | None, brief("The worst jitter since the call began.")] = None
+    extra: Annotated[Map, brief("Where and with what it was measured: region, address, device …")] = {}
+
+
+class CallEvent(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
+    """Something that happened within a call."""
+
+    table: ClassVar[str] = "call_events"
+
+    resource: Annotated[Word, brief("The account; the caller's own when left out.")]
+    call_id: Annotated[Id, Rule(shortest=1), brief("The call, or one of its legs.")]
+    name: Annotated[Word, Rule(shortest=1), brief("What happened: ringing, muted, ice failed …")]
+    topic: Annotated[Word, brief("The kind of thing: connection, settings, quality …")] = ""
+    level: Annotated[Level, brief("How bad it is.")] = "info"
+    edge: Annotated[Edge, brief("Where it was seen.")] = "unknown"
+    code: Annotated[Word, brief("An error code that goes with it.")] = ""
+    text: Annotated[Text, brief("A sentence for people.")] = ""
+    extra: Annotated[Map, brief("Whatever else is known.")] = {}
+
+
+class Message(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
+    """One message to one recipient; `happened_at` is when it was sent, or came in.
+
+    A report is a later piece: those with one `message_id` and recipient become one record.
+    """
+
+    table: ClassVar[str] = "messages"
+    key: ClassVar[tuple[str, ...]] = ("resource", "message_id", "recipient")
+    guesses: ClassVar[tuple[str, ...]] = ("delivered_at", "revised_at")
+
+    resource: Annotated[Word, brief("The account; the caller's own when left out.")]
+    message_id: Annotated[Id, Rule(shortest=1), brief("The message's id; its pieces share it.")]
+    recipient: Annotated[Id, brief("Who gets it: a number, a user, an address.")] = ""
+    channel: Annotated[Word, brief("sms, chat, email, whatsapp …")] = ""
+    direction: Annotated[Direction, brief("Seen from the account: outbound messages are sent by it.")] = ""
+    subaccount: Subaccount = ""
+    sender: Annotated[Id, brief("Who sends it.")] = ""
+    sender_type: SenderType = ""
+    country: Country = ""
+    network_id: NetworkId = ""
+    network_name: NetworkName = ""
+    network_source: NetworkFrom = ""
+    application_id: ApplicationId = ""
+    entity_id: EntityId = ""
+    communication_id: CommunicationId = ""
+    thread_id: Annotated[Id, brief("The conversation that it belongs to.")] = ""
+    segments: Annotated[
+        int, Rule(least=0, most=1000), brief("How many parts it travels in; 0 where there are none.")
+    ] = 0
+    status: Annotated[Status, brief("What became of it.")] = ""
+    status_group: StatusGroup = ""
+    error_group: ErrorGroup = ""
+    error_code: ErrorCode = ""
+    delivered_at: Annotated[datetime | None, brief("When it arrived.")] = None
+    correlation_id: Annotated[Id, brief("The correlation vector of the request that sent it.")] = ""
+    tag: Annotated[Word, brief("What its sender called it.")] = ""
+    extra: Annotated[Map, brief("Whatever else there is to split by.")] = {}
+    revised_at: Revised = None
+    older: Older = {}
+
+
+KINDS: tuple[type[Fact], ...] = (Request, Attempt, Call, Sample, CallEvent, Message)
 """Every kind of fact; a new kind is a class above and a name here."""
 
 

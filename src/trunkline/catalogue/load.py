@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import string
 import tomllib
-import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -14,7 +13,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from trunkline.catalogue.facts import KINDS, Request
+from trunkline.catalogue.columns import Column, columns, tables
+from trunkline.catalogue.facts import Request
 from trunkline.catalogue.rows import (
     Catalogue,
     DeliveryOutcome,
@@ -120,8 +120,8 @@ def _service_problems(catalogue: Catalogue) -> Iterator[str]:
 def _is_dimension(column: str) -> bool:
     """Tell whether a request has such a column: a plain one, or an entry of a map."""
     name, _, key = column.partition(".")
-    kind = typing.get_type_hints(Request).get(name) if name in Request.__struct_fields__ else None
-    return kind is not None and (typing.get_origin(kind) is dict) is bool(key)
+    known = columns(Request).get(name)
+    return known is not None and known.is_map is bool(key)
 
 
 def _operation_problems(catalogue: Catalogue) -> Iterator[str]:
@@ -170,28 +170,37 @@ def _route_problems(service: Service, row: Operation, here: str) -> Iterator[str
 
 
 def _measure_problems(catalogue: Catalogue) -> Iterator[str]:
-    kinds = {kind.table: typing.get_type_hints(kind) for kind in KINDS}
     for name, measure in catalogue.measures.items():
         if not measure.brief:
             yield f"measure {name} has no brief"
         if measure.ratio:
             yield from _ratio_problems(catalogue, name, measure)
             continue
-        known = kinds.get(measure.source)
+        known = tables().get(measure.source)
         if known is None or not measure.agg:
             yield f"measure {name} needs a fact and an aggregate"
             continue
-        for column in sorted({*measure.where, measure.column} - {""}):
-            if column not in known:
-                yield f"measure {name} names the column {column}, which {measure.source} has not"
+        for column in sorted({*measure.where, *measure.unless, measure.column} - {""} - known.keys()):
+            yield f"measure {name} names the column {column}, which {measure.source} has not"
         if bool(measure.column) == (measure.agg == "count"):
             yield f"measure {name} must name a column unless it counts"
-        elif measure.column and known.get(measure.column, int) not in {int, float}:
+        elif measure.column in known and measure.agg != "distinct" and not known[measure.column].is_number:
             yield f"measure {name} computes with {measure.column}, which is no number"
-        for column, wanted in measure.where.items():
-            values = wanted if isinstance(wanted, list) else [wanted]
-            if not values or any(type(value) is not known.get(column, type(value)) for value in values):
-                yield f"measure {name} compares {column} with a value of another kind"
+        yield from _condition_problems(name, measure, known)
+
+
+def _condition_problems(name: str, measure: Measure, known: Mapping[str, Column]) -> Iterator[str]:
+    for column, wanted in (*measure.where.items(), *measure.unless.items()):
+        values = wanted if isinstance(wanted, list) else [wanted]
+        of = known.get(column)
+        if of is None:
+            continue
+        if not values or any(type(value) is not of.of for value in values):
+            yield f"measure {name} compares {column} with a value of another kind"
+        elif of.values and not {*values} <= {"", *of.values}:
+            yield f"measure {name} compares {column} with a value that it never has"
+        if column in measure.unless and of.is_optional:
+            yield f"measure {name} leaves out by {column}, which may be nothing at all"
 
 
 def _ratio_problems(catalogue: Catalogue, name: str, measure: Measure) -> Iterator[str]:
@@ -200,7 +209,7 @@ def _ratio_problems(catalogue: Catalogue, name: str, measure: Measure) -> Iterat
         yield f"measure {name} must be a ratio of two measures that are no ratios"
     elif len({part.source for part in parts if part}) > 1:
         yield f"measure {name} is a ratio over two different facts"
-    if measure.source or measure.agg or measure.column or measure.where:
+    if measure.source or measure.agg or measure.column or measure.where or measure.unless:
         yield f"measure {name} is a ratio and something else"
 
 

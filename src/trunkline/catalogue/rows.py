@@ -97,16 +97,31 @@ class Service(Row, frozen=True, kw_only=True):
     name: str = ""
 
 
+Aggregate = Literal[
+    "", "count", "sum", "avg", "min", "max", "distinct", "p05", "p25", "p50", "p75", "p90", "p95", "p99"
+]
+
+
 class Measure(Row, frozen=True, kw_only=True, rename={"source": "from"}):
-    """What can be asked of the facts: an aggregate of a column where columns equal values, or a ratio."""
+    """What can be asked of the facts: an aggregate of a column, or a ratio of two measures.
+
+    Counted are the facts whose columns are what `where` says, and are not what `unless` says. `agg` is count, sum,
+    avg, min, max, distinct, or a percentile such as p95 (between two values, the part of the way).
+    """
 
     brief: str
     unit: str
     source: str = ""
-    agg: Literal["count", "sum", "avg", "min", "max", ""] = ""
+    agg: Aggregate = ""
     column: str = ""
     where: dict[str, str | int | bool | list[str | int]] = {}
+    unless: dict[str, str | int | bool | list[str | int]] = {}
     ratio: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> float | None:
+        """The share of the values that lie below a percentile; None for any other aggregate."""
+        return int(self.agg[1:]) / 100 if self.agg[:1] == "p" else None
 
 
 class Happening(Row, frozen=True, kw_only=True):

@@ -6,37 +6,32 @@ Names come from the catalogue only; every value is bound, never formatted in.
 from __future__ import annotations
 
 import difflib
-import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from trunkline.catalogue.facts import KINDS
+from trunkline.catalogue.columns import MOMENT, Column, tables
 from trunkline.catalogue.rows import Measure
 from trunkline.clock import microseconds
 from trunkline.errors import InvalidError
-from trunkline.telemetry.questions import Condition, Series
+from trunkline.telemetry import calendar
+from trunkline.telemetry.questions import Condition, Rows, Series
 
-_MOMENT = "happened_at"
-# the columns of each table that can split and filter, and whether each is a map of further ones
-_COLUMNS = {
-    kind.table: {
-        name: typing.get_origin(of) is dict
-        for name, of in typing.get_type_hints(kind).items()
-        if name in kind.__struct_fields__ and name != _MOMENT
-    }
-    for kind in KINDS
-}
 _LARGEST = 2**62
+# moments filter by their span alone, and what is inner is nobody's business
+_DIMENSIONS = {
+    table: {name: column for name, column in columns.items() if column.of is not datetime and not column.is_inner}
+    for table, columns in tables().items()
+}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A statement and what is bound to its question marks."""
+    """A statement, or a part of one, and what is bound to its question marks."""
 
     sql: str
-    bound: tuple[Any, ...]
+    bound: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,10 +39,18 @@ class Dialect:
     """How one engine spells what they spell differently."""
 
     bucket: str = "(epoch_us(happened_at) - ?) // ?"
+    truncated: str = "epoch_us(date_trunc('{unit}', {moment}))"
+    shifted: str = "happened_at + to_microseconds({offset})"
+    moment_us: str = "epoch_us({column})"
     entry: str = "coalesce({column}[?], '')"
+    any_entry: str = "list_contains(map_values({column}), ?)"
     text: str = "CAST({expression} AS VARCHAR)"
+    optional_text: str = "coalesce(CAST({expression} AS VARCHAR), '')"
     count_if: str = "count(*) FILTER (WHERE {condition})"
     aggregate_if: str = "{aggregate}({column}) FILTER (WHERE {condition})"
+    sum_of_integers_if: str = "CAST(sum({column}) FILTER (WHERE {condition}) AS DOUBLE)"
+    distinct_if: str = "count(DISTINCT {column}) FILTER (WHERE {condition})"
+    percentile_if: str = "quantile_cont({column}, {share}) FILTER (WHERE {condition})"
 
 
 DUCKDB = Dialect()
@@ -61,34 +64,110 @@ class Planner:
         self._dialect = dialect
 
     def plan(self, question: Series) -> Plan:
-        """Plan a series: rows of (step number, split values…, measure values…), in order of time.
+        """Plan a series: rows of (step, split values…, measure values…), in order of time.
 
-        Raises InvalidError for unknown measures and columns (naming the nearest), and for measures of different
-        facts.
+        A step is its number, or the moment of its beginning as microseconds since 1970 where it is one of the
+        calendar. With `top` the splits of all others are None. Raises InvalidError for unknown measures and columns
+        (naming the nearest), and for measures of different facts.
         """
         table = self._table(question)
-        bound: list[Any] = []
-        columns, groups = [self._step(question, bound)], ["1"]
-        for place, name in enumerate(question.by, start=2):
-            columns.append(self._text(table, name, bound))
-            groups.append(str(place))
-        columns += [self._measure(name, bound) for name in question.measures]
-        conditions = ["happened_at >= ?", "happened_at < ?"]
-        bound += [_naive(question.start), _naive(question.end)]
-        conditions += [self._condition(table, condition, bound) for condition in question.where]
-        sql = (
-            f"SELECT {', '.join(columns)} FROM {table} WHERE {' AND '.join(conditions)} "  # noqa: S608 - names only
-            f"GROUP BY {', '.join(groups)} ORDER BY {', '.join(groups)}"
+        splits = [self._text(table, name) for name in question.by]
+        measures = [self._measure(name) for name in question.measures]
+        where = self._where_all(table, question.start, question.end, question.where)
+        groups = ", ".join(str(place) for place in range(1, len(splits) + 2))
+        limit = Plan(" LIMIT ?", (question.limit,)) if question.limit is not None else Plan("")
+        if question.top is not None:
+            return self._top(question, table, splits, where, groups, limit)
+        columns = _joined(", ", [self._step(question), *splits, *measures])
+        return _joined(
+            "",
+            [
+                Plan("SELECT "),
+                columns,
+                Plan(f" FROM {table} WHERE "),
+                where,
+                Plan(f" GROUP BY {groups} ORDER BY {groups}"),
+                limit,
+            ],
         )
-        return Plan(sql, tuple(bound))
+
+    def _top(self, question: Series, table: str, splits: Sequence[Plan], where: Plan, groups: str, limit: Plan) -> Plan:
+        """Plan a series in which only the splits with most of the first measure stand alone."""
+        top = question.top
+        if top is None or not splits or not 0 < top.most <= _LARGEST:
+            raise InvalidError("The top is of something: name a column to split by, and how many.", target="top")
+        places = range(1, len(splits) + 1)
+        named = [
+            Plan(f"{split.sql} AS split_{place}", split.bound) for place, split in zip(places, splits, strict=True)
+        ]
+        step = self._step(question)
+        order = ", ".join(f"split_{place}" for place in places)
+        kept = ", ".join(f"split_{place} AS kept_{place}" for place in places)
+        same = " AND ".join(f"split_{place} = kept_{place}" for place in places)
+        last = "1, kept_1 IS NULL, " + ", ".join(str(place + 1) for place in places)
+        shown = ", ".join(f"kept_{place}" for place in places)
+        return _joined(
+            "",
+            [
+                Plan("WITH facts AS (SELECT "),
+                _joined(", ", [Plan(f"{step.sql} AS step", step.bound), *named, Plan(f"{table}.*")]),
+                Plan(f" FROM {table} WHERE "),
+                where,
+                Plan(f"), best AS (SELECT {kept} FROM facts GROUP BY {order} ORDER BY "),  # noqa: S608 - names only
+                self._measure(question.measures[0]),
+                Plan(f" DESC NULLS LAST, {order} LIMIT ?) SELECT step, {shown}, ", (top.most,)),
+                _joined(", ", [self._measure(name) for name in question.measures]),
+                Plan(f" FROM facts {'LEFT ' if top.others else ''}JOIN best ON {same}"),
+                Plan(f" GROUP BY {groups} ORDER BY {last}"),
+                limit,
+            ],
+        )
+
+    def rows(self, question: Rows) -> Plan:
+        """Plan the facts themselves: every column that is shown, moments as microseconds since 1970.
+
+        They come in order of time, ties in the order of their ids. Raises InvalidError for an unknown table or column.
+        """
+        table = question.fact
+        if table not in tables():
+            raise InvalidError(f"There are no facts {table!r}{_nearest(table, tables())}.", target="fact")
+        shown = [
+            self._dialect.moment_us.format(column=name) if column.of is datetime else name
+            for name, column in shown_columns(table).items()
+        ]
+        ids = [name for name, column in _DIMENSIONS[table].items() if column.is_id]
+        conditions = [self._where_all(table, question.start, question.end, question.where)]
+        if question.id:
+            conditions.append(self._known_as(table, question.id))
+        direction = "DESC" if question.newest_first else "ASC"
+        order = ", ".join(f"{name} {direction}" for name in (MOMENT, *ids))
+        return _joined(
+            "",
+            [
+                Plan(f"SELECT {', '.join(shown)} FROM {table} WHERE "),  # noqa: S608 - names only
+                _joined(" AND ", conditions),
+                Plan(f" ORDER BY {order} LIMIT ? OFFSET ?", (question.limit, question.skip)),
+            ],
+        )
+
+    def _known_as(self, table: str, wanted: str) -> Plan:
+        """Plan that any of a fact's ids is the one wanted."""
+        columns = _DIMENSIONS[table]
+        parts = [Plan(f"{name} = ?", (wanted,)) for name, column in columns.items() if column.is_id]
+        if "foreign_ids" in columns:
+            parts.append(Plan(self._dialect.any_entry.format(column="foreign_ids"), (wanted,)))
+        joined = _joined(" OR ", parts)
+        return Plan(f"({joined.sql})", joined.bound)
+
+    # --- parts ---
 
     def _table(self, question: Series) -> str:
         if not question.measures:
             raise InvalidError("A question needs at least one measure.")
-        tables = {self._source(name) for name in question.measures}
-        if len(tables) > 1:
+        found = {self._source(name) for name in question.measures}
+        if len(found) > 1:
             raise InvalidError("The measures of one question must be of the same fact.")
-        return tables.pop()
+        return found.pop()
 
     def _source(self, name: str) -> str:
         measure = self._measures.get(name)
@@ -96,57 +175,118 @@ class Planner:
             raise InvalidError(f"There is no measure {name!r}{_nearest(name, self._measures)}.", target=name)
         return self._source(measure.ratio[0]) if measure.ratio else measure.source
 
-    def _step(self, question: Series, bound: list[Any]) -> str:
+    def _step(self, question: Series) -> Plan:
+        if question.step:
+            return self._calendar_step(question)
         if question.step_s is None:
-            return "0"
+            return Plan("0")
         if not 0 < question.step_s <= _LARGEST // 1_000_000:
             raise InvalidError("A step is at least one second long.", target="step_s")
-        bound += [microseconds(question.start), question.step_s * 1_000_000]
-        return self._dialect.bucket
+        return Plan(self._dialect.bucket, (microseconds(question.start), question.step_s * 1_000_000))
 
-    def _text(self, table: str, name: str, bound: list[Any]) -> str:
-        column, dot, key = name.partition(".")
-        is_map = _COLUMNS[table].get(column)
-        if is_map is None or is_map is not bool(key) or bool(dot) is not bool(key):
-            known = [f"{each}." if of else each for each, of in _COLUMNS[table].items()]
-            raise InvalidError(f"{table} have no column {name!r}{_nearest(name, known)}.", target=name)
+    def _calendar_step(self, question: Series) -> Plan:
+        """Plan the beginning of a step on the wall clock of a place: whose offset changes at some moments."""
+        step = calendar.STEPS[question.step]
+        offsets = calendar.offsets(question.zone, question.start, question.end)
+        bound: list[Any] = []
+        cases = ""
+        for until, offset_us in offsets[:-1]:
+            cases += "WHEN happened_at < ? THEN ? "
+            bound += [_naive(until), offset_us]
+        offset = Plan(f"CASE {cases}ELSE ? END", (*bound, offsets[-1][1])) if cases else Plan("?", (offsets[-1][1],))
+        moment = self._dialect.shifted.format(offset=f"{offset.sql} + ?")
+        truncated = self._dialect.truncated.format(unit=step.unit, moment=moment)
+        if step.is_clock:  # an hour that comes twice is two
+            return Plan(f"{truncated} - {offset.sql}", (*offset.bound, step.shift_us, *offset.bound))
+        return Plan(f"{truncated} - ?", (*offset.bound, step.shift_us, step.shift_us))
+
+    def _column(self, table: str, name: str) -> tuple[Column, str]:
+        """Find a column and the entry that is meant, "" if it is no map."""
+        known = _DIMENSIONS[table]
+        bare, dot, key = name.partition(".")
+        column = known.get(bare)
+        if column is None or column.is_map is not bool(key) or bool(dot) is not bool(key):
+            names = [f"{each}." if of.is_map else each for each, of in known.items()]
+            raise InvalidError(f"{table} have no column {name!r}{_nearest(name, names)}.", target=name)
+        return column, key
+
+    def _text(self, table: str, name: str) -> Plan:
+        column, key = self._column(table, name)
         if key:
-            bound.append(key)
-            return self._dialect.entry.format(column=column)
-        return self._dialect.text.format(expression=column)
+            return Plan(self._dialect.entry.format(column=column.name), (key,))
+        spelling = self._dialect.optional_text if column.is_optional else self._dialect.text
+        return Plan(spelling.format(expression=column.name))
 
-    def _condition(self, table: str, condition: Condition, bound: list[Any]) -> str:
-        parts = []
-        for value in condition.values:
-            expression, wanted = self._text(table, condition.column, bound), "?"
-            if condition.fold:
-                expression, wanted = f"lower({expression})", "lower(?)"
-            bound.append(value)
-            parts.append(
-                f"starts_with({expression}, {wanted})" if condition.op == "starts" else f"{expression} = {wanted}"
-            )
-        if not parts:
-            self._text(table, condition.column, [])  # an unknown column is an error all the same
-        joined = " OR ".join(parts) or "false"
-        return f"NOT ({joined})" if condition.op == "is not" else f"({joined})"
+    def _where_all(self, table: str, start: datetime, end: datetime, where: Iterable[Condition]) -> Plan:
+        span = Plan("happened_at >= ? AND happened_at < ?", (_naive(start), _naive(end)))
+        return _joined(" AND ", [span, *(self._condition(table, condition) for condition in where)])
 
-    def _measure(self, name: str, bound: list[Any]) -> str:
+    def _condition(self, table: str, condition: Condition) -> Plan:
+        if condition.op in {"at least", "less than"}:
+            return self._comparison(table, condition)
+        text = self._text(table, condition.column)  # an unknown column is an error, also without values
+        wanted = "?"
+        if condition.fold:
+            text, wanted = Plan(f"lower({text.sql})", text.bound), "lower(?)"
+        form = "starts_with({text}, {wanted})" if condition.op == "starts" else "{text} = {wanted}"
+        sql = form.format(text=text.sql, wanted=wanted)
+        joined = _joined(" OR ", [Plan(sql, (*text.bound, value)) for value in condition.values] or [Plan("false")])
+        return Plan(f"NOT ({joined.sql})" if condition.op == "is not" else f"({joined.sql})", joined.bound)
+
+    def _comparison(self, table: str, condition: Condition) -> Plan:
+        column, _ = self._column(table, condition.column)
+        try:
+            (value,) = (float(value) for value in condition.values)
+        except ValueError as error:
+            raise InvalidError(
+                f"{condition.op!r} compares a column with one number.", target=condition.column
+            ) from error
+        if not column.is_number or value != value or abs(value) > _LARGEST:  # noqa: PLR0124 - not a number
+            raise InvalidError(f"{condition.column} cannot be compared with that.", target=condition.column)
+        sign = ">=" if condition.op == "at least" else "<"
+        return Plan(f"coalesce({column.name} {sign} ?, false)", (value,))
+
+    def _measure(self, name: str) -> Plan:
         measure = self._measures[name]
         if measure.ratio:
-            over, under = (self._measure(part, bound) for part in measure.ratio)
-            return f"{over} / nullif({under}, 0)"
-        condition = self._where(measure, bound)
-        if measure.agg == "count":
-            return self._dialect.count_if.format(condition=condition)
-        return self._dialect.aggregate_if.format(aggregate=measure.agg, column=measure.column, condition=condition)
+            over, under = (self._measure(part) for part in measure.ratio)
+            return Plan(f"{over.sql} / nullif({under.sql}, 0)", over.bound + under.bound)
+        where = _meant(measure)
+        return Plan(self._aggregate(measure).replace("{condition}", where.sql), where.bound)
 
-    def _where(self, measure: Measure, bound: list[Any]) -> str:
-        parts = []
-        for column, wanted in measure.where.items():
+    def _aggregate(self, measure: Measure) -> str:
+        """Spell an aggregate, with a place for its condition."""
+        dialect, name = self._dialect, measure.column
+        if measure.agg == "count":
+            return dialect.count_if
+        column = tables()[measure.source][name]
+        if measure.agg == "distinct":
+            # what is not known is not one more value
+            return dialect.distinct_if.replace("{column}", f"nullif({name}, '')" if column.of is str else name)
+        if measure.share is not None:
+            return dialect.percentile_if.replace("{column}", name).replace("{share}", str(measure.share))
+        if measure.agg == "sum" and column.of is int:
+            return dialect.sum_of_integers_if.replace("{column}", name)
+        return dialect.aggregate_if.replace("{column}", name).replace("{aggregate}", measure.agg)
+
+
+def shown_columns(table: str) -> dict[str, Column]:
+    """Return the columns of a table that rows show, in their order."""
+    return {name: column for name, column in tables()[table].items() if not column.is_inner}
+
+
+def _meant(measure: Measure) -> Plan:
+    """Plan which facts a measure is of."""
+    parts = []
+    for negation, conditions in (("", measure.where), ("NOT ", measure.unless)):
+        for column, wanted in conditions.items():
             values = wanted if isinstance(wanted, list) else [wanted]
-            bound += values
-            parts.append(f"{column} IN ({', '.join('?' * len(values))})")
-        return " AND ".join(parts) or "true"
+            parts.append(Plan(f"{column} {negation}IN ({', '.join('?' * len(values))})", tuple(values)))
+    return _joined(" AND ", parts) if parts else Plan("true")
+
+
+def _joined(between: str, parts: Sequence[Plan]) -> Plan:
+    return Plan(between.join(part.sql for part in parts), tuple(value for part in parts for value in part.bound))
 
 
 def _naive(moment: datetime) -> datetime:

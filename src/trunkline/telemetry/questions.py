@@ -1,26 +1,41 @@
-"""The neutral question: measures, split by columns, filtered, over time."""
+"""The neutral questions: measures, split by columns, filtered, over time; and the facts themselves."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+Calendar = Literal[
+    "", "minute", "hour", "day", "week", "week from sunday", "week from saturday", "month", "quarter", "year"
+]
+
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
-    """One column that is, is not, or starts with any of some values; without regard to case if `fold`."""
+    """One column that is, is not, or starts with any of some values; without regard to case if `fold`.
+
+    `at least` and `less than` compare a column that holds numbers with one.
+    """
 
     column: str
     values: tuple[str, ...]
-    op: Literal["is", "is not", "starts"] = "is"
+    op: Literal["is", "is not", "starts", "at least", "less than"] = "is"
     fold: bool = False
+
+
+class Top(msgspec.Struct, frozen=True, kw_only=True):
+    """The splits with most of the first measure over the whole span; with the rest taken together, or without it."""
+
+    most: int
+    others: bool = True
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):
     """Measures over [start, end), in steps of `step_s` seconds from the start (None: one step for all).
 
-    All measures are of one fact. The `where` conditions must all hold.
+    `step` names one of the calendar instead, which begins where it does in `zone`. All measures are of one fact.
+    The `where` conditions must all hold. At most `limit` points are answered.
     """
 
     measures: tuple[str, ...]
@@ -29,11 +44,36 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     step_s: int | None = None
     by: tuple[str, ...] = ()
     where: tuple[Condition, ...] = ()
+    step: Calendar = ""
+    zone: str = "UTC"
+    top: Top | None = None
+    limit: int | None = None
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """One answered step of one split: its moment, the split's values, the measures' values in their order."""
+    """One answered step of one split: its moment, the split's values, the measures' values in their order.
+
+    `others` marks the splits that are none of the top: they have no values of their own.
+    """
 
     at: datetime
     split: tuple[str, ...]
     values: tuple[float | None, ...]
+    others: bool = False
+
+
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts of a table over [start, end) that meet the conditions, and are known by `id` if one is given."""
+
+    fact: str
+    start: datetime
+    end: datetime
+    id: str = ""
+    where: tuple[Condition, ...] = ()
+    newest_first: bool = False
+    limit: int = 100
+    skip: int = 0
+
+
+Row = dict[str, Any]
+"""A fact as it is shown: its columns by their names."""

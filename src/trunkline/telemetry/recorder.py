@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from trunkline.catalogue.facts import Fact
+from trunkline.clock import from_microseconds
 from trunkline.errors import OverloadedError, UnavailableError
 from trunkline.state.database import Database
+from trunkline.telemetry import calendar
 from trunkline.telemetry.inbox import Inbox
 from trunkline.telemetry.loader import Loader
-from trunkline.telemetry.planner import Planner
-from trunkline.telemetry.questions import Point, Series
+from trunkline.telemetry.planner import Plan, Planner, shown_columns
+from trunkline.telemetry.questions import Point, Row, Rows, Series
 from trunkline.telemetry.store import Store
 
 _log = logging.getLogger(__name__)
@@ -62,11 +66,46 @@ class Recorder:
         """
         plan = self._planner.plan(question)
         await self.settled()
-        rows = await asyncio.get_running_loop().run_in_executor(self._readers, self._store.answer, plan)
+        rows = await self._answer(plan)
         splits = len(question.by)
+        beginning = self._beginning(question)
+        return [
+            Point(
+                at=beginning(row[0]),
+                split=tuple(value or "" for value in row[1 : 1 + splits]),
+                values=row[1 + splits :],
+                others=question.top is not None and row[1] is None,
+            )
+            for row in rows
+        ]
+
+    def _beginning(self, question: Series) -> Callable[[int], datetime]:
+        """Return how the beginning of a step is told from what the store gives."""
+        if question.step:
+            return lambda value: calendar.beginning(question.step, question.zone, value)
         start = question.start.astimezone(UTC)
         step = timedelta(seconds=question.step_s or 0)
-        return [Point(at=start + step * row[0], split=row[1 : 1 + splits], values=row[1 + splits :]) for row in rows]
+        return lambda number: start + step * number
+
+    async def rows(self, question: Rows) -> list[Row]:
+        """Return facts themselves, of everything that was recorded before; raises as `ask` does."""
+        plan = self._planner.rows(question)
+        await self.settled()
+        columns = shown_columns(question.fact)
+        return [
+            {
+                name: from_microseconds(value) if column.of is datetime and value is not None else value
+                for (name, column), value in zip(columns.items(), row, strict=True)
+            }
+            for row in await self._answer(plan)
+        ]
+
+    def explain(self, question: Series) -> Plan:
+        """Return how a question would be answered; raises InvalidError."""
+        return self._planner.plan(question)
+
+    async def _answer(self, plan: Plan) -> list[tuple[Any, ...]]:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._store.answer, plan)
 
     def close(self) -> None:
         """End the reader threads."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import typing
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import Any, TypeGuard
 import duckdb
 import pyarrow as pa
 
+from trunkline.catalogue.columns import columns
 from trunkline.catalogue.facts import KINDS, Fact
 from trunkline.errors import ConfigurationError, UnavailableError
 from trunkline.telemetry.planner import Plan
@@ -92,14 +92,14 @@ class DuckDBStore:
         there = {row[0] for row in self._writer.execute(known).fetchall()}
         changes = []
         for kind in KINDS:
-            columns = _columns(kind)
-            if not any(f"{kind.table}.{name}" in there for name in columns):
-                written = ", ".join(f"{name} {column}" for name, column in columns.items())
+            wanted = _columns(kind)
+            if not any(f"{kind.table}.{name}" in there for name in wanted):
+                written = ", ".join(f"{name} {column}" for name, column in wanted.items())
                 changes.append(f"CREATE TABLE {kind.table} ({written})")
                 continue
             changes += [
                 f"ALTER TABLE {kind.table} ADD COLUMN {name} {column}"
-                for name, column in columns.items()
+                for name, column in wanted.items()
                 if f"{kind.table}.{name}" not in there
             ]
         if "loaded.process" not in there:
@@ -216,38 +216,33 @@ class DuckDBStore:
 
 def _columns(kind: type[Fact]) -> dict[str, str]:
     """Return the columns of a kind; rows from before a column was added hold the field's default."""
-    types = typing.get_type_hints(kind)
-    names = kind.__struct_fields__
-    defaults = dict(zip(reversed(names), reversed(kind.__struct_defaults__), strict=False))
-    columns = {}
-    for name in names:
-        column = _TYPES[types[name]][0]
-        default = defaults.get(name)
-        if isinstance(default, bool | int | float):
-            column += f" DEFAULT {default}"
-        elif types[name] is str:
-            column += " DEFAULT ''"
-        elif name in defaults:
-            column += " DEFAULT MAP {}"
-        columns[name] = column
-    return columns
+    found = {}
+    for name, column in columns(kind).items():
+        written = _TYPES[column.of][0]
+        if isinstance(column.default, bool | int | float):
+            written += f" DEFAULT {column.default}"
+        elif column.is_map:
+            written += " DEFAULT MAP {}"
+        elif column.of is str:
+            written += f" DEFAULT '{column.default or ''}'"
+        found[name] = written
+    return found
 
 
 def _schema(kind: type[Fact]) -> pa.Schema:
-    types = typing.get_type_hints(kind)
-    return pa.schema([(name, _TYPES[types[name]][1]) for name in kind.__struct_fields__])
+    return pa.schema([(name, _TYPES[column.of][1]) for name, column in columns(kind).items()])
 
 
 def _arrow(rows: Sequence[Fact], schema: pa.Schema) -> pa.Table:
-    columns = []
+    found = []
     for field in schema:
         values = [getattr(row, field.name) for row in rows]
         if pa.types.is_timestamp(field.type):
-            values = [value.astimezone(UTC).replace(tzinfo=None) for value in values]
+            values = [value and value.astimezone(UTC).replace(tzinfo=None) for value in values]
         elif pa.types.is_map(field.type):
             values = [list(value.items()) for value in values]
-        columns.append(pa.array(values, type=field.type))
-    return pa.Table.from_arrays(columns, schema=schema)
+        found.append(pa.array(values, type=field.type))
+    return pa.Table.from_arrays(found, schema=schema)
 
 
 def _is_trouble(error: Exception) -> TypeGuard[duckdb.Error]:
