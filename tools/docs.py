@@ -10,6 +10,9 @@ from pathlib import Path
 from tools import coverage
 from tools.tables import table
 from trunkline import config
+from trunkline.apis.trunkline.ingest import OPERATIONS
+from trunkline.apis.trunkline.posted import EXAMPLES, LEFT_OUT
+from trunkline.catalogue.columns import columns
 from trunkline.catalogue.load import load
 from trunkline.catalogue.rows import Service
 from trunkline.delivery.carriers.simulated import BUSY_MS
@@ -84,6 +87,29 @@ def measures() -> Iterator[str]:
     yield from table(("measure", "unit", "what it is"), rows)
 
 
+def facts() -> Iterator[str]:
+    """Tabulate the facts that can be posted: fields, units, allowed values, and a line to paste."""
+    for operation, kind in OPERATIONS.items():
+        route = load().services["api"].operations[operation].path
+        yield f"### {kind.table.replace('_', ' ').capitalize()}"
+        yield ""
+        yield f"{(kind.__doc__ or '').partition('.')[0].strip()}: `POST {route}`, a line like"
+        yield ""
+        yield "```json"
+        yield EXAMPLES[operation]
+        yield "```"
+        yield ""
+        rows = []
+        for name, column in columns(kind).items():
+            if column.is_inner:
+                continue
+            values = ", ".join(f"`{value}`" for value in column.values) or column.type_name
+            needed = "yes" if column.is_required and name not in LEFT_OUT else ""
+            rows.append((f"`{name}`", values, column.unit, needed, column.brief))
+        yield from table(("field", "value", "unit", "needed", "what it holds"), rows)
+        yield ""
+
+
 BLOCKS: dict[str, Block] = {
     "settings": settings,
     "acs operations": acs_operations,
@@ -93,6 +119,7 @@ BLOCKS: dict[str, Block] = {
     "simulated numbers": simulated_numbers,
     "delivery outcomes": delivery_outcomes,
     "measures": measures,
+    "facts": facts,
     "coverage": coverage.summary,
     **{f"coverage of {name}": partial(coverage.of_document, name) for name in coverage.sheet().documents},
 }

@@ -35,6 +35,7 @@ from trunkline.apis.trunkline.connection import ConnectionHandlers
 from trunkline.apis.trunkline.door import TrunklineDoor
 from trunkline.apis.trunkline.health import HealthHandlers
 from trunkline.apis.trunkline.inbox import InboxHandlers
+from trunkline.apis.trunkline.ingest import IngestHandlers
 from trunkline.apis.trunkline.numbers import NumberHandlers
 from trunkline.apis.trunkline.state import StateHandlers
 from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
@@ -249,6 +250,7 @@ class House:
             AccountHandlers(self.resources, callers, self.connection, self.announce),
             TokenHandlers(self.keyring, callers),
             AskHandlers(self.recorder),
+            IngestHandlers(self.recorder, callers),
             InboxHandlers(self.sentbox, callers),
             NumberHandlers(self.numbers, self.sms, callers, self.announce),
             SubscriptionHandlers(self.database, self.clock, self.subscriptions, self.dispatcher, callers, types),

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import jwt
+import msgspec
 
 from tests.hostile import examples
 from tests.support.asgi import Answer
@@ -61,6 +62,8 @@ class Scene:
         self._log = log
         self._record = self.house.recorder.record
         self.house.application._recorder.record = self._witness  # type: ignore[method-assign]
+        self._keep = self.house.recorder.keep
+        self.house.recorder.keep = self._witness_post  # type: ignore[method-assign]
         self._routes = {vendor: Routes(load().of_vendor(vendor)) for vendor in VENDORS}
         self.resource = self.house.resources.get("trunkline")
         self.bearer = self.house.keyring.mint("owner")[0]
@@ -73,6 +76,12 @@ class Scene:
         if isinstance(fact, Request):
             self.facts.append(fact)
         self._record(fact)
+
+    async def _witness_post(self, blocks: Any, **given: Any) -> Any:
+        for table, block in blocks:
+            if table == Request.table:
+                self.facts += msgspec.msgpack.decode(block, type=list[Request])
+        return await self._keep(blocks, **given)
 
     # --- what there is ---
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.world import World
 from trunkline.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError
-from trunkline.services.numbers import (
+from trunkline.numbering import (
     LONG_CODE,
     SENDER_NAME,
     SHORT_CODE,

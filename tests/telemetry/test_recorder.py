@@ -52,13 +52,13 @@ class Faulty:
         """Ask the store."""
         return self.inner.name
 
-    def append(self, facts: Mapping[str, Sequence[Fact]], process: str, number: int) -> None:
+    def append(self, facts: Mapping[str, Sequence[Fact]], process: str, number: int, *more: Any) -> None:
         """Append, or fail."""
         self.entered.set()
         self.slow.wait(10)
         if self.fails is not None:
             raise self.fails
-        self.inner.append(facts, process, number)
+        self.inner.append(facts, process, number, *more)
         self.appended += 1
         if self.fails_after is not None:
             error, self.fails_after = self.fails_after, None
@@ -67,6 +67,10 @@ class Faulty:
     def loaded(self, process: str) -> int:
         """Ask the store."""
         return self.inner.loaded(process)
+
+    def known(self, table: str, pieces: Sequence[Fact]) -> list[Fact]:
+        """Ask the store."""
+        return self.inner.known(table, pieces)
 
     def answer(self, plan: Plan) -> list[tuple[Any, ...]]:
         """Ask the store."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -29,11 +30,23 @@ inbox = sa.Table(
 _put = sa.insert(inbox)
 _lowest = sa.select(sa.func.min(inbox.c.number)).where(inbox.c.process == sa.bindparam("process"))
 _highest = sa.select(sa.func.max(inbox.c.number)).where(inbox.c.process == sa.bindparam("process"))
-_after = (
-    sa.select(inbox.c.number, inbox.c.fact, inbox.c.body)
+_there = sa.select(inbox.c.number).where(
+    inbox.c.process == sa.bindparam("process"), inbox.c.number == sa.bindparam("number")
+)
+_sizes = (
+    sa.select(inbox.c.number, sa.func.length(inbox.c.body).label("size"))
     .where(inbox.c.process == sa.bindparam("process"), inbox.c.number > sa.bindparam("after"))
     .order_by(inbox.c.number)
     .limit(200)
+)
+_after = (
+    sa.select(inbox.c.number, inbox.c.fact, inbox.c.body)
+    .where(
+        inbox.c.process == sa.bindparam("process"),
+        inbox.c.number > sa.bindparam("after"),
+        inbox.c.number <= sa.bindparam("last"),
+    )
+    .order_by(inbox.c.number)
 )
 _drop = sa.delete(inbox).where(inbox.c.process == sa.bindparam("of_process"), inbox.c.number < sa.bindparam("up_to"))
 _encoder = msgspec.msgpack.Encoder()
@@ -43,6 +56,17 @@ EMBEDDED = "embedded"
 
 _log = logging.getLogger(__name__)
 MOST_A_GROUP = 5000
+MOST_BYTES_AT_ONCE = 4 * 1024 * 1024
+MOST_BYTES_WAITING = 64 * 1024 * 1024
+Block = tuple[str, bytes]
+"""A table and facts for it, packed."""
+Before = Callable[[Transaction], bytes | None]
+Beside = Callable[[Transaction], None]
+
+
+def pack(facts: Sequence[Fact]) -> bytes:
+    """Pack facts of one kind; raises ValueError, TypeError or OverflowError for what cannot be."""
+    return _encoder.encode(facts)
 
 
 class Inbox:
@@ -55,8 +79,9 @@ class Inbox:
         self._pending: list[Fact] = []
         self._boarded = 0
         self._lock = threading.Lock()
-        self._number = 0
-        self._next = 0
+        self._next = 0  # the highest number used; none is used twice (writer thread)
+        self._last = 0  # the highest number of what rides (writer thread)
+        self._weights: deque[tuple[int, int]] = deque()
         self.durable = 0
         self.taken = 0
         self.stored = 0
@@ -70,7 +95,7 @@ class Inbox:
         """
         first = self._database.read_now(lambda reader: reader.value(_lowest, process=self._process)) or 0
         kept = self._database.read_now(lambda reader: reader.value(_highest, process=self._process)) or 0
-        self._number = self._next = self.durable = max(kept, loaded)
+        self._next = self._last = self.durable = max(kept, loaded)
         return max(0, first - 1 - loaded)
 
     @property
@@ -87,24 +112,62 @@ class Inbox:
             self.taken += 1
         self._database.nudge()
 
+    async def keep(
+        self, blocks: Sequence[Block], *, before: Before | None = None, beside: Beside | None = None
+    ) -> bytes | None:
+        """Keep packed facts and return once they are durable: None, or what `before` found, and nothing is kept then.
+
+        What `beside` hands over is written together with them. Raises OverloadedError when the loader does not keep
+        up, and what `Database.write` raises.
+        """
+        weight = sum(len(body) for _, body in blocks)
+        if self.waiting_bytes > MOST_BYTES_WAITING:
+            raise OverloadedError("Too many facts are waiting to be loaded.", retry_after_s=1)
+        numbers: list[int] = []
+
+        def unit(transaction: Transaction) -> bytes | None:
+            if before is not None and (found := before(transaction)) is not None:
+                return found
+            if numbers and transaction.value(_there, process=self._process, number=numbers[-1]) is not None:
+                return None  # a commit that failed has reached the disk all the same
+            numbers[:] = range(self._next + 1, self._next + 1 + len(blocks))
+            self._next += len(blocks)
+            for number, (table, body) in zip(numbers, blocks, strict=True):
+                transaction.hand(_put, process=self._process, number=number, fact=table, body=body)
+            if beside is not None:
+                beside(transaction)
+            return None
+
+        found = await self._database.write(unit)
+        if found is None and numbers:
+            with self._lock:
+                self._weights.append((numbers[-1], weight))
+                self.durable = max(self.durable, numbers[-1])
+        return found
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Count the bytes that were kept and are not loaded yet."""
+        return sum(weight for _, weight in self._weights)
+
     def board(self, transaction: Transaction) -> None:
         """Pack what waits into rows of the group (writer thread)."""
         if self._boarded:
             self._look_back(transaction)
         with self._lock:
             facts = self._pending[:MOST_A_GROUP]
-        self._boarded, self._next = len(facts), self._number
+        self._boarded = len(facts)
         kinds: dict[str, list[Fact]] = defaultdict(list)
         for fact in facts:
             kinds[fact.table].append(fact)
         for table, those in kinds.items():
             self._next += 1
             transaction.hand(_put, process=self._process, number=self._next, fact=table, body=self._pack(those))
+        self._last = self._next
 
     def _look_back(self, transaction: Transaction) -> None:
         """Find out how the last group ended: a commit that failed may have reached the disk all the same."""
-        kept = transaction.value(_highest, process=self._process) or 0
-        if self._next > self._number and kept == self._next:
+        if transaction.value(_there, process=self._process, number=self._last) is not None:
             self.arrived()
 
     def _pack(self, facts: list[Fact]) -> bytes:
@@ -123,14 +186,25 @@ class Inbox:
             del self._pending[: self._boarded]
             more = bool(self._pending)
             self.stored += self._boarded
+            self.durable = max(self.durable, self._last)
         self._boarded = 0
-        self._number = self.durable = self._next
         if more:
             self._database.nudge()
 
     def after(self, number: int) -> list[tuple[int, str, list[Fact]]]:
-        """Read the rows after a number: number, kind and facts (any thread)."""
-        rows = self._database.read_now(lambda reader: reader.all(_after, process=self._process, after=number))
+        """Read some of the rows after a number: number, kind and facts (any thread)."""
+        sizes = self._database.read_now(lambda reader: reader.all(_sizes, process=self._process, after=number))
+        last, total = number, 0
+        for row in sizes:
+            total += row.size
+            if total > MOST_BYTES_AT_ONCE and last > number:
+                break
+            last = row.number
+        if last == number:
+            return []
+        rows = self._database.read_now(
+            lambda reader: reader.all(_after, process=self._process, after=number, last=last)
+        )
         return [(row.number, row.fact, self._unpack(row.number, row.fact, row.body)) for row in rows]
 
     def _unpack(self, number: int, table: str, body: bytes) -> list[Fact]:
@@ -146,7 +220,15 @@ class Inbox:
 
     async def drop(self, up_to: int) -> None:
         """Remove rows that the store holds, but for the last: it keeps the numbers used, should the store be lost."""
-        await self._database.write(lambda transaction: transaction.hand(_drop, of_process=self._process, up_to=up_to))
+
+        def unit(transaction: Transaction) -> None:
+            # what rides and may have arrived is told by its last row: until that is known it stays
+            least = min(up_to, self._last) if self._boarded else up_to
+            transaction.hand(_drop, of_process=self._process, up_to=least)
+
+        await self._database.write(unit)
+        while self._weights and self._weights[0][0] <= up_to:
+            self._weights.popleft()
 
 
 def _is_sound(fact: Fact) -> bool:

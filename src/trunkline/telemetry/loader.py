@@ -12,6 +12,7 @@ from trunkline.catalogue.facts import Fact
 from trunkline.errors import TrunklineError, UnavailableError
 from trunkline.state.trouble import Trouble, mention
 from trunkline.telemetry.inbox import EMBEDDED, Inbox
+from trunkline.telemetry.pieces import gathered, is_piece
 from trunkline.telemetry.store import Store
 
 _log = logging.getLogger(__name__)
@@ -149,7 +150,15 @@ class Loader:
             last = number
         if last == self._at:
             return max(last, durable)  # nothing is left of what was durable: someone emptied the inbox
+        replaced: dict[str, list[Fact]] = {}
+        for table, those in facts.items():
+            if those[0].key:
+                pieces = [fact for fact in those if is_piece(fact)]
+                known = self._store.known(table, pieces) if pieces else []
+                facts[table] = gathered(those, known)
+                if known:
+                    replaced[table] = known
         self._at = None  # when this fails, only the store knows whether it took hold
-        self._store.append(facts, self._process, last)
+        self._store.append(facts, self._process, last, replaced)
         self._at = last
         return last

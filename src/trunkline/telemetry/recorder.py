@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from trunkline.clock import from_microseconds
 from trunkline.errors import OverloadedError, UnavailableError
 from trunkline.state.database import Database
 from trunkline.telemetry import calendar
-from trunkline.telemetry.inbox import Inbox
+from trunkline.telemetry.inbox import Before, Beside, Block, Inbox
 from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.planner import Plan, Planner, shown_columns
 from trunkline.telemetry.questions import Point, Row, Rows, Series
@@ -47,6 +47,12 @@ class Recorder:
             self.refused += 1
             if self.refused % 1000 == 1:
                 _log.error("facts are refused: the writer does not keep up")
+
+    async def keep(
+        self, blocks: Sequence[Block], *, before: Before | None = None, beside: Beside | None = None
+    ) -> bytes | None:
+        """Keep packed facts and return once they are durable; see `Inbox.keep`."""
+        return await self._inbox.keep(blocks, before=before, beside=beside)
 
     async def settled(self) -> None:
         """Return once everything recorded before can be asked for; raises UnavailableError when it cannot be kept."""

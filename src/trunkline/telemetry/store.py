@@ -21,11 +21,21 @@ class Store(Protocol):
         """Return the highest inbox number of that process whose facts are here."""
         ...
 
-    def append(self, facts: Mapping[str, Sequence[Fact]], process: str, number: int) -> None:
-        """Add facts by table and note the inbox number, in one transaction.
+    def append(
+        self,
+        facts: Mapping[str, Sequence[Fact]],
+        process: str,
+        number: int,
+        replaced: Mapping[str, Sequence[Fact]] = ...,
+    ) -> None:
+        """Add facts by table, take away those `replaced`, and note the inbox number, in one transaction.
 
         Raises UnavailableError when the store cannot write; whether it did shows in `loaded`.
         """
+        ...
+
+    def known(self, table: str, pieces: Sequence[Fact]) -> list[Fact]:
+        """Return the records that pieces belong to, those within a week of them; raises UnavailableError."""
         ...
 
     def answer(self, plan: Plan) -> list[tuple[Any, ...]]:

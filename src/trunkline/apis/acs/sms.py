@@ -11,7 +11,7 @@ from starlette.responses import Response
 from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
 from trunkline.errors import UnservedError
-from trunkline.services.numbers import country_of, is_phone, kind_of
+from trunkline.numbering import country_of, is_phone, kind_of
 from trunkline.services.sms import Sms
 from trunkline.services.sms.sending import BAD_NUMBER, MOST_RECIPIENTS, Message, Recipient, Result
 

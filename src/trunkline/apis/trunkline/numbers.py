@@ -12,8 +12,9 @@ from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
 from trunkline.apis.trunkline.auth import Callers
 from trunkline.clock import rfc3339
+from trunkline.numbering import country_of, written
 from trunkline.services.actor import Actor
-from trunkline.services.numbers import Number, Numbers, country_of, written
+from trunkline.services.numbers import Number, Numbers
 from trunkline.services.resources import Resource
 from trunkline.services.sms import Sms
 

@@ -24,7 +24,7 @@ from trunkline.errors import TrunklineError
 from trunkline.events import outbox
 from trunkline.events.event import Event
 from trunkline.ids import Ids
-from trunkline.services.numbers import country_of, kind_of
+from trunkline.numbering import country_of, kind_of
 from trunkline.services.sms.tables import sent
 from trunkline.state.database import Database
 from trunkline.state.transaction import Moment, Reader, Transaction

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from trunkline.clock import Clock
 from trunkline.errors import InvalidError
-from trunkline.services.numbers import Numbers, is_address
+from trunkline.numbering import is_address
+from trunkline.services.numbers import Numbers
 from trunkline.services.sms.tables import optouts
 from trunkline.state.database import Database
 from trunkline.state.transaction import Reader, Transaction

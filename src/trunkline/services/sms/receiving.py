@@ -10,8 +10,9 @@ from trunkline.errors import InvalidError, NotFoundError
 from trunkline.events import outbox
 from trunkline.events.event import Event
 from trunkline.ids import Ids
+from trunkline.numbering import country_of, is_address, kind_of
 from trunkline.services.actor import Actor
-from trunkline.services.numbers import Numbers, country_of, is_address, kind_of
+from trunkline.services.numbers import Numbers
 from trunkline.services.sms import optouts, segments, sending
 from trunkline.state.database import Database
 from trunkline.state.transaction import Transaction

@@ -12,9 +12,10 @@ from trunkline.catalogue.acs import identifiers
 from trunkline.clock import Clock
 from trunkline.errors import InvalidError
 from trunkline.ids import Ids
+from trunkline.numbering import is_address
 from trunkline.services import repeatability
 from trunkline.services.actor import Actor
-from trunkline.services.numbers import Numbers, is_address
+from trunkline.services.numbers import Numbers
 from trunkline.services.sms import optouts, segments
 from trunkline.services.sms.tables import sent
 from trunkline.state.database import Database

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeGuard
 
 import duckdb
 import pyarrow as pa
 
-from trunkline.catalogue.columns import columns
+from trunkline.catalogue.columns import columns, kind_of
 from trunkline.catalogue.facts import KINDS, Fact
 from trunkline.errors import ConfigurationError, UnavailableError
 from trunkline.telemetry.planner import Plan
@@ -46,6 +47,8 @@ _TROUBLE = (
     duckdb.ConnectionException,
 )
 _PATIENCE_S = 10.0
+_FARTHEST = timedelta(days=7)
+_NOTHING: Mapping[str, Sequence[Fact]] = MappingProxyType({})
 # what the system says of a place that cannot be used; every other error of opening is the file's own
 _OF_THE_PLACE = ("permission", "read-only", "space", "cannot open", "directory", "too large", "quota")
 
@@ -114,8 +117,14 @@ class DuckDBStore:
         rows = self.answer(Plan("SELECT max(number) FROM loaded WHERE process = ?", (process,)))
         return int(rows[0][0] or 0)
 
-    def append(self, facts: Mapping[str, Sequence[Fact]], process: str, number: int) -> None:
-        """Add facts by table and note the inbox number, in one transaction.
+    def append(
+        self,
+        facts: Mapping[str, Sequence[Fact]],
+        process: str,
+        number: int,
+        replaced: Mapping[str, Sequence[Fact]] = _NOTHING,
+    ) -> None:
+        """Add facts by table, take away those `replaced`, and note the inbox number, in one transaction.
 
         Raises UnavailableError when the store cannot write; whether it did shows in `loaded`.
         """
@@ -124,6 +133,8 @@ class DuckDBStore:
             writer = self._writer
             try:
                 writer.execute("BEGIN")
+                for table, rows in replaced.items():
+                    self._replace(table, rows)
                 for table, rows in facts.items():
                     writer.register("incoming", _arrow(rows, self._schemas[table]))
                     writer.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608 - a name
@@ -140,6 +151,39 @@ class DuckDBStore:
     def _roll_back(self) -> None:
         with suppress(duckdb.Error):  # a commit that failed has ended the transaction itself
             self._writer.execute("ROLLBACK")
+
+    def known(self, table: str, pieces: Sequence[Fact]) -> list[Fact]:
+        """Return the records that pieces belong to, those within a week of them; raises UnavailableError."""
+        kind = kind_of(table)
+        names = ", ".join(f"{table}.{name}" for name in columns(kind))
+        same = " AND ".join(f"{table}.{name} = incoming.{name}" for name in kind.key)
+        moments = [_naive(piece.happened_at) for piece in pieces]
+        with self._writing:
+            self._mend()
+            try:
+                self._writer.register("incoming", _arrow(pieces, self._schemas[table]))
+                found = self._writer.execute(
+                    f"SELECT DISTINCT ON ({', '.join(f'{table}.{name}' for name in kind.key)}) {names} "  # noqa: S608
+                    f"FROM {table} JOIN incoming ON {same} WHERE {table}.happened_at BETWEEN ? AND ?",
+                    [min(moments) - _FARTHEST, max(moments) + _FARTHEST],
+                ).fetchall()
+                self._writer.unregister("incoming")
+            except duckdb.Error as error:
+                if not _is_trouble(error):
+                    raise
+                raise self._trouble(error, "be read") from error
+        return [kind(**_aware(zip(columns(kind), row, strict=True))) for row in found]
+
+    def _replace(self, table: str, records: Sequence[Fact]) -> None:
+        """Take away records, within the transaction that brings what replaces them."""
+        same = " AND ".join(f"{table}.{name} = outdated.{name}" for name in (*kind_of(table).key, "happened_at"))
+        moments = [_naive(record.happened_at) for record in records]
+        self._writer.register("outdated", _arrow(records, self._schemas[table]))
+        self._writer.execute(
+            f"DELETE FROM {table} USING outdated WHERE {same} AND {table}.happened_at BETWEEN ? AND ?",  # noqa: S608
+            [min(moments), max(moments)],
+        )
+        self._writer.unregister("outdated")
 
     def answer(self, plan: Plan) -> list[tuple[Any, ...]]:
         """Run a planned question and return its rows; raises UnavailableError."""
@@ -238,11 +282,19 @@ def _arrow(rows: Sequence[Fact], schema: pa.Schema) -> pa.Table:
     for field in schema:
         values = [getattr(row, field.name) for row in rows]
         if pa.types.is_timestamp(field.type):
-            values = [value and value.astimezone(UTC).replace(tzinfo=None) for value in values]
+            values = [value and _naive(value) for value in values]
         elif pa.types.is_map(field.type):
             values = [list(value.items()) for value in values]
         found.append(pa.array(values, type=field.type))
     return pa.Table.from_arrays(found, schema=schema)
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _aware(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value for name, value in fields}
 
 
 def _is_trouble(error: Exception) -> TypeGuard[duckdb.Error]:

@@ -1,0 +1,94 @@
+"""Pieces of a record become one: in any order, more than once, in whichever groups, the result is the same.
+
+Each value carries the moment when it was known; of two values for the same thing the later one counts. Values that
+were worked out count for nothing: they are worked out anew from the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from typing import Any
+
+from trunkline.catalogue.columns import MOMENT, columns
+from trunkline.catalogue.facts import Call, Fact, Message
+from trunkline.clock import from_microseconds, microseconds
+from trunkline.outcomes import DERIVED, completed
+
+Record = Call | Message
+Cells = dict[str, tuple[int, str, Any]]
+"""Values by their names (of a map's entry: `extra.name`): when each was known, as a text for ties, and itself."""
+
+
+def key_of(fact: Fact) -> tuple[str, ...]:
+    """Return what the pieces of one record share."""
+    return tuple(getattr(fact, name) for name in fact.key)
+
+
+def is_piece(fact: Fact) -> bool:
+    """Tell whether there may be more of a fact's record elsewhere; facts of our own making are known to be whole."""
+    return isinstance(fact, Record) and fact.revised_at is not None
+
+
+def gathered(facts: Iterable[Fact], there: Iterable[Fact]) -> list[Fact]:
+    """Return the records that new facts make, together with what is there of them; each is completed."""
+    found: dict[tuple[str, ...], list[Fact]] = {}
+    for fact in facts:
+        found.setdefault(key_of(fact), []).append(fact)
+    for fact in there:
+        found.setdefault(key_of(fact), []).append(fact)
+    return [completed(_one(those)) for those in found.values()]
+
+
+def _one(facts: Sequence[Fact]) -> Fact:
+    pieces = [fact for fact in facts if isinstance(fact, Record)]
+    return pieces[0] if len(facts) == 1 else _merged(pieces)
+
+
+def _merged(pieces: Sequence[Record]) -> Record:
+    kind = type(pieces[0])
+    cells = reduce(_later, (_cells(piece) for piece in pieces))
+    revised = max(_known_at(piece) for piece in pieces)
+    fields: dict[str, Any] = {name: getattr(pieces[0], name) for name in kind.key}
+    older = {}
+    for name in sorted(cells):
+        known, _, value = cells[name]
+        column, _, entry = name.partition(".")
+        if entry:
+            fields.setdefault(column, {})[entry] = value
+        else:
+            fields[column] = value
+        if known != revised:
+            older[name] = str(known)
+    fields[MOMENT] = min(piece.happened_at for piece in pieces)
+    return kind(**fields, revised_at=from_microseconds(revised), older=older)
+
+
+def _known_at(piece: Record) -> int:
+    return microseconds(piece.revised_at or piece.happened_at)
+
+
+def _cells(piece: Record) -> Cells:
+    """Take a piece apart; what it does not say, or what was worked out, is left out."""
+    known = _known_at(piece)
+    derived = set(piece.older.get(DERIVED, "").split())
+    cells: Cells = {}
+    for name, column in columns(type(piece)).items():
+        if name in derived or name in piece.key or column.is_inner or name in {MOMENT, "revised_at"}:
+            continue
+        value = getattr(piece, name)
+        if column.is_map:
+            for entry, one in value.items():
+                cell = f"{name}.{entry}"
+                cells[cell] = (int(piece.older.get(cell, known)), one, one)
+        elif value != column.default:
+            cells[name] = (int(piece.older.get(name, known)), str(value), value)
+    return cells
+
+
+def _later(one: Cells, other: Cells) -> Cells:
+    both = dict(one)
+    for name, cell in other.items():
+        if name not in both or both[name][:2] < cell[:2]:
+            both[name] = cell
+    return both

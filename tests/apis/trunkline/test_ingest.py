@@ -1,0 +1,350 @@
+"""Facts that others measured: posted in every form, refused line by line, durable, and asked for at once."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.world import World
+from trunkline.apis.trunkline.ingest import OPERATIONS
+from trunkline.apis.trunkline.posted import EXAMPLES, LONGEST_LINE, MOST_LISTED, Reading, items
+from trunkline.catalogue.facts import Call, Fact, Request, Sample
+from trunkline.catalogue.load import load
+from trunkline.errors import ForbiddenError, InvalidError
+
+CALL = {
+    "happened_at": "2026-11-21T11:59:00Z",
+    "leg_id": "l1",
+    "direction": "outbound",
+    "recipient": "+385911234567",
+    "seized_at": "2026-11-21T11:59:01Z",
+    "answered_at": "2026-11-21T11:59:03Z",
+    "ended_at": "2026-11-21T11:59:30Z",
+}
+SAMPLES = [{"call_id": "c", "edge": "sdk", "mos": 4.0 + n / 10, "jitter_ms": n} for n in range(5)]
+
+
+def lines(rows: list[Any]) -> bytes:
+    """Write one JSON object a line."""
+    return b"\n".join(map(msgspec.json.encode, rows)) + b"\n"
+
+
+def arrow(rows: list[Any], *, as_file: bool = False, **options: Any) -> bytes:
+    """Write rows as Arrow."""
+    table = pa.Table.from_pylist(rows)
+    sink = io.BytesIO()
+    make = pa.ipc.new_file if as_file else pa.ipc.new_stream
+    with make(sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def ask(own: Any, *measures: str, **given: Any) -> Any:
+    """Ask for measures of the last hour, all together unless told otherwise."""
+    answer = own("POST", "/ask", json={"measures": measures, **given})
+    assert answer.status == 200, answer.body
+    return [(*point["split"], *point["values"]) for point in answer.json["points"]]
+
+
+def post(own: Any, what: str, body: bytes, **headers: str) -> Any:
+    """Post a body with the default account's key."""
+    return own("POST", f"/{what}", body=body, headers={"x-api-key": own.key, **headers})
+
+
+@pytest.fixture(name="own")
+def keyed(own: Any, world: World) -> Any:
+    """Let the key be at hand for requests with headers of their own."""
+    own.key = world.house.resources.get("trunkline").api_key
+    return own
+
+
+FORMS = {
+    "lines": (lines(SAMPLES), {}),
+    "array": (msgspec.json.encode(SAMPLES), {"content-type": "application/json"}),
+    "pretty array": (json.dumps(SAMPLES, indent=2).encode(), {}),
+    "gzip": (gzip.compress(lines(SAMPLES)), {"content-encoding": "gzip"}),
+    "zstd": (pa.compress(lines(SAMPLES), "zstd", asbytes=True), {"content-encoding": "zstd"}),
+    "arrow stream": (arrow(SAMPLES), {"content-type": "application/vnd.apache.arrow.stream"}),
+    "arrow file": (arrow(SAMPLES, as_file=True), {}),
+    "packed arrow": (gzip.compress(arrow(SAMPLES)), {"content-encoding": "gzip"}),
+    "windows lines": (lines(SAMPLES).replace(b"\n", b"\r\n"), {}),
+    "gaps": (b"\n\n" + lines(SAMPLES).replace(b"\n", b"\n \n"), {}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_facts_are_taken_in_every_form(own: Any, form: str) -> None:
+    """Lines, an array, Arrow; plain or packed."""
+    body, headers = FORMS[form]
+    answer = post(own, "samples", body, **headers)
+    assert (answer.status, answer.json) == (200, {"accepted": 5, "rejected": [], "rejected_total": 0})
+    assert ask(own, "samples.count", "samples.mos_avg", "samples.jitter_max", by=["edge"]) == [("sdk", 5, 4.2, 4.0)]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_documented_line_of_each_fact_is_taken(own: Any, operation: str) -> None:
+    """And can be asked for."""
+    path = load().services["api"].operations[operation].path.rpartition("/")[2]
+    assert post(own, path, EXAMPLES[operation].encode()).json["accepted"] == 1
+    where = [{"column": "service", "values": ["chat"]}] if operation == "PostRequests" else []
+    assert ask(own, f"{OPERATIONS[operation].table}.count", where=where) == [(1,)]
+
+
+def test_one_object_over_several_lines_is_taken(own: Any) -> None:
+    """As people paste it."""
+    assert post(own, "calls", json.dumps(CALL, indent=2).encode()).json["accepted"] == 1
+
+
+def test_a_wrong_line_is_told_and_the_others_are_taken(own: Any) -> None:
+    """With its number, the field and why."""
+    body = b"\n".join(
+        [
+            msgspec.json.encode(CALL),
+            b"{",
+            b'{"leg_id": ""}',
+            b'{"leg_id": "a", "direction": "outwards"}',
+            b'{"leg_id": "a", "callid": "b"}',
+            b'{"leg_id": "a", "mos": 6}',
+            b'{"leg_id": "a", "ended_at": "2026-11-21T12:05:01Z"}',
+            b'{"leg_id": "a", "ended_at": "1996-11-21T12:05:00Z"}',
+            b'{"leg_id": "a", "resource": "nobody"}',
+            b'{"leg_id": "a", "extra": {"a": {"b": 1}}}',
+            b'{"leg_id": "' + b"x" * LONGEST_LINE + b'"}',
+            b"[]",
+        ]
+    )
+    answer = post(own, "calls", body)
+    assert answer.status == 200
+    assert (answer.json["accepted"], answer.json["rejected_total"]) == (1, 11)
+    told = [(row["line"], row["path"]) for row in answer.json["rejected"]]
+    assert told == [
+        *((2, ""), (3, "leg_id"), (4, "direction"), (5, "callid"), (6, "mos"), (7, "ended_at")),
+        *((8, "ended_at"), (9, "resource"), (10, "extra[...]"), (11, ""), (12, "")),
+    ]
+    why = {row["line"]: row["why"] for row in answer.json["rejected"]}
+    assert why[4] == "It is one of: inbound, outbound."
+    assert "call_id" in why[5]
+    assert "clock" in why[7]
+
+
+def test_at_most_so_many_wrong_lines_are_listed(own: Any) -> None:
+    """And all are counted."""
+    answer = post(own, "calls", lines([{"leg_id": ""}] * 250 + [CALL]))
+    assert (len(answer.json["rejected"]), answer.json["rejected_total"]) == (MOST_LISTED, 250)
+    assert answer.json["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"", {}),
+        (b" \n", {}),
+        (b"{\n", {}),
+        (b"hello\nworld\n", {}),
+        (b"[", {}),
+        (b"[" * 100_000, {}),
+        (b"[{}", {}),
+        (b"\xff\xff\xff\xff\x00", {}),
+        (b"ARROW1\x00\x00", {}),
+        (arrow(SAMPLES)[:-300], {}),
+        (arrow(SAMPLES, compression="zstd"), {}),
+        (arrow([{"call_id": "c", "mos": [1]}]), {}),
+        (b"{}", {"content-encoding": "gzip"}),
+        (b"{}", {"content-encoding": "br"}),
+        (gzip.compress(gzip.compress(lines(SAMPLES))), {"content-encoding": "gzip, gzip"}),
+        (lines(SAMPLES), {"idempotency-key": "x" * 129}),
+        (b"{}", {"content-type": "application/vnd.apache.arrow.stream"}),
+        (b'{"call_id": ""}', {}),
+        (b'{"call_id": "a", "resource": "nobody"}', {}),
+        (b"null", {}),
+        (b"[{}]", {}),
+    ],
+)
+def test_a_body_of_which_nothing_can_be_read_is_refused(own: Any, body: bytes, headers: dict[str, str]) -> None:
+    """400 with a sentence."""
+    answer = post(own, "samples", body, **headers)
+    assert answer.status == 400, answer.body
+    assert answer.json["detail"]
+    assert ask(own, "samples.count") in ([], [(0,)])
+
+
+def test_a_body_that_unpacks_to_too_much_is_refused(own: Any) -> None:
+    """Before it has filled the memory."""
+    answer = post(own, "samples", gzip.compress(b" " * 100_000_000), **{"content-encoding": "gzip"})
+    assert answer.status == 413
+
+
+def test_a_post_with_a_key_is_done_once(own: Any, world: World) -> None:
+    """Answered alike the second time, also after a restart; another body under the same key is a conflict."""
+    headers = {"idempotency-key": "one"}
+    first = post(own, "samples", lines([*SAMPLES, {"call_id": ""}]), **headers)
+    world.restart()
+    second = post(own, "samples", lines([*SAMPLES, {"call_id": ""}]), **headers)
+    assert (first.json, first.status) == (second.json, second.status)
+    assert first.json["rejected_total"] == 1
+    assert ask(own, "samples.count") == [(5,)]
+    assert post(own, "samples", lines(SAMPLES), **headers).status == 409
+    assert post(own, "samples", lines(SAMPLES)).json["accepted"] == 5
+    assert ask(own, "samples.count") == [(10,)]
+
+
+def test_pieces_of_a_call_become_one_record(own: Any) -> None:
+    """In one post or in several, out of order, some of them twice."""
+    begun = {
+        "leg_id": "l",
+        "happened_at": "2026-11-21T11:00:01Z",
+        "direction": "outbound",
+        "recipient": "+385911234567",
+    }
+    rang = {"leg_id": "l", "seized_at": "2026-11-21T11:00:02Z"}
+    answered = {"leg_id": "l", "answered_at": "2026-11-21T11:00:05Z", "call_id": "c"}
+    ended = {"leg_id": "l", "ended_at": "2026-11-21T11:00:35Z", "q850_cause": 16}
+    post(own, "calls", lines([ended]))
+    assert ask(own, "calls.count", "calls.attempted", "calls.answered") == [(1, 0, 0)]
+    post(own, "calls", lines([rang, begun]))
+    assert ask(own, "calls.count", "calls.not_answered", by=["country"]) == [("HR", 1, 1)]
+    post(own, "calls", lines([answered]))
+    post(own, "calls", lines([begun, ended]))
+    measures = ("calls.count", "calls.answered", "calls.duration_total", "calls.ring_avg", "calls.hung_up_normally")
+    assert ask(own, *measures, by=["call_id", "outcome"]) == [("c", "answered", 1, 1, 30_000.0, 3_000.0, 1)]
+
+
+def test_posted_requests_appear_in_the_original_metrics(own: Any, world: World) -> None:
+    """Like served ones; an operation that the service has not is a bad route there."""
+    rows = [
+        {"service": "chat", "operation": "SendChatMessage", "status": 201, "happened_at": "2026-11-21T11:58:00Z"},
+        {"service": "chat", "operation": "SendChatMessage", "status": 429, "happened_at": "2026-11-21T11:58:30Z"},
+        {"service": "chat", "operation": "Nonsense", "status": 404, "happened_at": "2026-11-21T11:58:30Z"},
+        {"service": "rooms", "operation": "CreateRoom", "status": 201, "happened_at": "2026-11-21T11:58:30Z"},
+        {"service": "theirs", "operation": "Anything", "status": 200, "happened_at": "2026-11-21T11:58:30Z"},
+    ]
+    assert post(own, "requests", lines(rows)).json["accepted"] == 5
+    world.advance(1)
+    assert metric(own, world, "APIRequestChat") == {
+        ("sendchatmessage", "201"): 1,
+        ("sendchatmessage", "429"): 1,
+        ("bad route", "404"): 1,
+    }
+    assert metric(own, world, "APIRequestRooms") == {("createroom", "201"): 1}
+    assert ("theirs", 1) in ask(own, "requests.count", by=["service"])
+
+
+def metric(own: Any, world: World, name: str) -> dict[tuple[str, ...], int]:
+    """Ask the original's metrics for the counts by operation and status code."""
+    token = own("POST", "/tokens", json={"role": "reader"}).json["token"]
+    resource = world.house.connection(world.house.resources.get("trunkline")).resource_id
+    answer = world.call(
+        "GET",
+        f"{resource}/providers/Microsoft.Insights/metrics?api-version=2018-01-01&metricnames={name}"
+        "&timespan=2026-11-21T11:00:00Z/2026-11-21T13:00:00Z&interval=P1D&aggregation=Count"
+        "&$filter=Operation%20eq%20'*'%20and%20StatusCode%20eq%20'*'",
+        token=token,
+    )
+    assert answer.status == 200, answer.body
+    found = {}
+    for series in answer.json["value"][0]["timeseries"]:
+        labels = {value["name"]["value"].lower(): value["value"].lower() for value in series["metadatavalues"]}
+        count = sum(point.get("count", 0) for point in series["data"])
+        if count:
+            found[labels["operation"], labels["statuscode"]] = count
+    return found
+
+
+def test_a_confined_key_writes_to_its_own_account_only(own: Any, world: World) -> None:
+    """A line for another account is refused, one without an account is its own."""
+    own("PUT", "/accounts/shop")
+    theirs = world.house.resources.get("shop").api_key
+    rows = [{"call_id": "a"}, {"call_id": "b", "resource": "shop"}, {"call_id": "c", "resource": "trunkline"}]
+    answer = own("POST", "/samples", body=lines(rows), token=theirs)
+    assert (answer.json["accepted"], [row["line"] for row in answer.json["rejected"]]) == (2, [3])
+    assert ask(own, "samples.count", by=["resource"]) == [("shop", 2)]
+    assert post(own, "samples", lines(rows)).json["accepted"] == 3
+    reader = own("POST", "/tokens", json={"role": "reader"}).json["token"]
+    assert own("POST", "/samples", body=lines(rows), token=reader).status == 403
+
+
+def test_what_was_acknowledged_is_there_after_a_restart(own: Any, world: World) -> None:
+    """Once: it is numbered like everything that goes through the inbox."""
+    for number in range(20):
+        assert post(own, "samples", lines([{"call_id": str(number)}] * 300)).json["accepted"] == 300
+    world.restart()
+    assert ask(own, "samples.count", "samples.calls") == [(6000, 20)]
+
+
+# --- the parser, whatever comes ---
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+def read(kind: type[Fact], body: bytes, media_type: str = "") -> tuple[Reading, list[Fact]]:
+    """Read a body whole."""
+
+    def account(name: str) -> str:
+        if name not in {"", "r"}:
+            raise ForbiddenError
+        return "r"
+
+    reading = Reading(kind, account, NOW)
+    return reading, [fact for some in reading.facts(items(body, media_type, "")) for fact in some]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    body=st.binary(max_size=300) | st.lists(st.sampled_from([b"{", b"}", b"[", b'"', b"\n", b":", b"1"])).map(b"".join)
+)
+def test_no_body_breaks_the_parser(body: bytes) -> None:
+    """It is read, or refused in our own words."""
+    for kind in (Call, Sample):
+        try:
+            reading, facts = read(kind, body)
+        except InvalidError:
+            continue
+        else:
+            assert reading.accepted == len(facts)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_change_to_arrow_breaks_the_parser(data: st.DataObject) -> None:
+    """Bytes changed anywhere in a stream or a file are read, or refused in our own words."""
+    body = bytearray(arrow(SAMPLES, as_file=data.draw(st.booleans())))
+    for _ in range(data.draw(st.integers(1, 4))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.sampled_from([0, 1, 127, 128, 255]))
+    try:
+        _, facts = read(Sample, bytes(body))
+    except InvalidError:
+        return
+    assert len(facts) <= 1000
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries(
+            {"service": st.just("chat"), "operation": st.text(max_size=20), "status": st.integers(0, 999)},
+            optional={
+                "duration_ms": st.integers(0, 1000),
+                "extra": st.dictionaries(st.text(min_size=1, max_size=5), st.text(max_size=5), max_size=3),
+            },
+        ),
+        min_size=1,
+        max_size=10,
+    )
+)
+def test_every_form_gives_the_same_facts(rows: list[dict[str, Any]]) -> None:
+    """A line, a part of an array."""
+    _, of_lines = read(Request, lines(rows))
+    _, of_array = read(Request, msgspec.json.encode(rows))
+    assert of_lines == of_array
+    assert [(fact.status, fact.status_class) for fact in of_lines] == [  # type: ignore[attr-defined]
+        (row["status"], f"{row['status'] // 100}xx") for row in rows
+    ]

@@ -1,0 +1,91 @@
+"""What a call leaves unsaid is worked out: outcome, durations, how it ended, whose country."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from trunkline.catalogue.facts import Call
+from trunkline.outcomes import completed
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+RUNG = {"seized_at": NOW + timedelta(seconds=1)}
+ENDED = {"ended_at": NOW + timedelta(seconds=9)}
+
+
+def complete(**given: Any) -> Call:
+    """Complete a call of which so much is given."""
+    found = completed(Call(happened_at=NOW, resource="r", leg_id="l", **given))
+    assert isinstance(found, Call)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("given", "outcome"),
+    [
+        ({}, ""),
+        (RUNG, ""),
+        ({"sip_code": 486}, "busy"),
+        ({"sip_code": 600}, "busy"),
+        ({"q850_cause": 17, "sip_code": 503}, "busy"),
+        ({"sip_code": 487, **RUNG}, "no answer"),
+        ({"sip_code": 487}, "cancelled"),
+        ({"q850_cause": 16, **ENDED}, "cancelled"),
+        ({"q850_cause": 16, **ENDED, **RUNG}, "no answer"),
+        ({"sip_code": 480, **RUNG}, "no answer"),
+        ({"sip_code": 480}, "unavailable"),
+        ({"sip_code": 480, "q850_cause": 18}, "no answer"),
+        ({"sip_code": 408}, "unavailable"),
+        ({"sip_code": 603}, "rejected"),
+        ({"q850_cause": 21}, "rejected"),
+        ({"sip_code": 404}, "bad number"),
+        ({"q850_cause": 28}, "bad number"),
+        ({"sip_code": 503}, "failed"),
+        ({"q850_cause": 41, **RUNG}, "failed"),
+        ({**RUNG, **ENDED}, "no answer"),
+        (ENDED, "failed"),
+        ({"talk_ms": 5.0}, "answered"),
+        ({"sip_code": 404, "outcome": "rejected"}, "rejected"),
+    ],
+)
+def test_an_outcome_follows_from_times_cause_and_code(given: dict[str, Any], outcome: str) -> None:
+    """A cause says more than a status, and what is given more than both; a call that runs has none."""
+    assert complete(**given).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("given", "hang_up"),
+    [
+        (ENDED, "normal"),
+        ({"q850_cause": 16}, "normal"),
+        ({"q850_cause": 41}, "error"),
+        ({**ENDED, "sip_code": 481}, "error"),
+        ({}, ""),
+    ],
+)
+def test_an_answered_call_ends_normally_or_by_an_error(given: dict[str, Any], hang_up: str) -> None:
+    """Nothing is said of one that runs."""
+    assert complete(answered_at=NOW, **given).hang_up == hang_up
+
+
+def test_times_give_durations_and_numbers_the_country() -> None:
+    """Of the other side, which for an inbound call is who calls."""
+    call = complete(
+        direction="inbound",
+        sender="+385911234567",
+        recipient="+18005550199",
+        answered_at=NOW + timedelta(seconds=4),
+        network_id="21901",
+        **RUNG,
+        **ENDED,
+    )
+    assert (call.ring_ms, call.talk_ms) == (3000.0, 5000.0)
+    assert (call.country, call.network_source) == ("HR", "given")
+    assert complete(direction="outbound", sender="+385911234567", recipient="+14255550123").country == "US"
+
+
+def test_a_clock_that_went_back_gives_no_negative_duration() -> None:
+    """But none at all."""
+    assert complete(answered_at=NOW, ended_at=NOW - timedelta(seconds=1)).talk_ms == 0.0
