@@ -7,7 +7,7 @@ import sys
 import typer
 
 from trunkline import __version__
-from trunkline.cli import account, catalogue, connection, demo, events, inbox, listen, numbers, serve, sms, token
+from trunkline.cli import account, ask, catalogue, connection, demo, events, inbox, listen, numbers, serve, sms, token
 from trunkline.errors import ConfigurationError, TrunklineError
 
 WRONG_SETTINGS = 2
@@ -26,6 +26,7 @@ app.command()(token.token)
 app.command()(catalogue.catalogue)
 app.command()(listen.listen)
 app.command()(inbox.inbox)
+app.command()(ask.ask)
 app.command()(demo.demo)
 app.add_typer(events.app, name="events")
 app.add_typer(account.app, name="account")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+import pyarrow as pa
 import pytest
 
 from tests.support.world import World
@@ -78,3 +80,111 @@ def test_a_question_that_cannot_be_answered_is_a_problem(own: Any, question: dic
 def test_a_span_at_the_calendars_ends_is_answered_or_refused(own: Any, span: dict[str, str], status: int) -> None:
     """A zone may carry a moment past the years 1 to 9999, and so may the hour before it."""
     assert own("POST", "/ask", json={"measures": ["requests.count"], **span}).status == status
+
+
+def lines(*rows: dict[str, Any]) -> bytes:
+    """Write one JSON object a line."""
+    return b"\n".join(map(msgspec.json.encode, rows))
+
+
+@pytest.fixture(name="calls")
+def posted(own: Any) -> Any:
+    """Post some calls of three countries; returns how to ask."""
+    rows = [
+        {"leg_id": f"{country}{n}", "country": country, "sip_code": 200, "talk_ms": n * 1000, "happened_at": at}
+        for country, count in (("HR", 3), ("US", 2), ("DE", 1))
+        for n, at in zip(
+            range(count), ("2026-11-21T11:30:00Z", "2026-11-20T23:30:00Z", "2026-11-20T22:30:00Z"), strict=False
+        )
+    ]
+    assert own("POST", "/calls", body=lines(*rows)).json["accepted"] == 6
+    return own
+
+
+def test_the_top_leaves_the_rest_together(calls: Any) -> None:
+    """Marked as such."""
+    question = {"measures": ["calls.count", "calls.duration_max"], "by": ["country"], "since": "3d"}
+    points = calls("POST", "/ask", json={**question, "top": {"most": 1}}).json["points"]
+    assert [(point["split"], point["values"], point.get("others")) for point in points] == [
+        (["HR"], [3, 2000.0], None),
+        ([""], [3, 1000.0], True),
+    ]
+    assert len(calls("POST", "/ask", json={**question, "top": {"most": 1, "others": False}}).json["points"]) == 1
+    cut = calls("POST", "/ask", json={**question, "limit": 2}).json
+    assert (len(cut["points"]), cut["cut"]) == (2, True)
+
+
+def test_days_begin_where_they_do(calls: Any) -> None:
+    """And so does today."""
+    question = {"measures": ["calls.count"], "since": "yesterday", "step": "day", "zone": "Europe/Zagreb"}
+    points = calls("POST", "/ask", json=question).json["points"]
+    assert [(point["at"], point["values"]) for point in points] == [
+        ("2026-11-19T23:00:00.000Z", [1]),
+        ("2026-11-20T23:00:00.000Z", [5]),
+    ]
+    today = calls("POST", "/ask", json={**question, "since": "today", "zone": "UTC"}).json["points"]
+    assert [point["values"] for point in today] == [[3]]
+
+
+def test_an_answer_comes_as_a_table(calls: Any) -> None:
+    """CSV or Arrow, by member or by header."""
+    question = {"measures": ["calls.count"], "by": ["country"], "since": "3d"}
+    sheet = calls("POST", "/ask", json={**question, "format": "csv"})
+    assert sheet.headers["content-type"] == "text/csv; charset=utf-8"
+    assert sheet.body.decode().splitlines()[1:] == [
+        f"2026-11-18T12:00:00.000000Z,{c}" for c in ("DE,1", "HR,3", "US,2")
+    ]
+    arrow = calls("POST", "/ask", json={**question, "format": "arrow"}).body
+    table = pa.ipc.open_stream(arrow).read_all()
+    assert table.select(["country", "calls.count"]).to_pylist()[1] == {"country": "HR", "calls.count": 3}
+
+
+def test_a_plan_is_explained(calls: Any) -> None:
+    """With marks where the values are bound."""
+    plan = calls("POST", "/ask", json={"measures": ["calls.count"], "explain": True}).json
+    assert plan["sql"].count("?") == len(plan["bound"])
+    assert "FROM calls" in plan["sql"]
+
+
+def test_facts_are_listed_in_order_and_by_pages(calls: Any, world: World) -> None:
+    """By an id, by conditions, and of the caller's account only."""
+    first = calls("POST", "/facts", json={"fact": "calls", "since": "3d", "limit": 4}).json
+    rest = calls("POST", "/facts", json={"fact": "calls", "since": "3d", "skip": first["next_skip"]}).json
+    legs = [row["leg_id"] for row in first["rows"] + rest["rows"]]
+    assert legs == ["HR2", "HR1", "US1", "DE0", "HR0", "US0"]
+    assert "next_skip" not in rest
+    assert first["rows"][0]["outcome"] == "answered"
+    found = calls("POST", "/facts", json={"fact": "calls", "since": "3d", "id": "US1"}).json["rows"]
+    assert [row["leg_id"] for row in found] == ["US1"]
+    long = [{"column": "talk_ms", "values": ["1000"], "op": "at least"}]
+    found = calls("POST", "/facts", json={"fact": "calls", "since": "3d", "where": long, "newest_first": True}).json
+    assert [row["leg_id"] for row in found["rows"]] == ["US1", "HR1", "HR2"]
+    calls("PUT", "/accounts/shop")
+    theirs = world.house.resources.get("shop").api_key
+    assert calls("POST", "/facts", json={"fact": "calls", "since": "3d"}, token=theirs).json["rows"] == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"since": "1h", "start": "2026-11-21T10:00:00Z"},
+        {"since": "soon"},
+        {"since": "999999999w"},
+        {"step": "day", "step_s": 60},
+        {"step": "fortnight"},
+        {"step": "day", "zone": "Middle/Earth"},
+        {"step": "minute", "since": "52w"},
+        {"step": "day", "start": "0001-01-01T00:00:00Z"},
+        {"top": {"most": 0}, "by": ["country"]},
+        {"top": {"most": 1}},
+        {"limit": 0},
+        {"where": [{"column": "country", "values": ["1"], "op": "at least"}]},
+        {"where": [{"column": "mos", "values": ["nan"], "op": "at least"}]},
+        {"where": [{"column": "mos", "values": [], "op": "less than"}]},
+    ],
+)
+def test_words_that_cannot_be_read_are_a_problem(own: Any, question: dict[str, Any]) -> None:
+    """400 with a sentence."""
+    answer = own("POST", "/ask", json={"measures": ["calls.count"], **question})
+    assert answer.status == 400, answer.body
+    assert answer.json["detail"]

@@ -8,7 +8,7 @@ from trunkline.services.access import Keyring, Principal, bearer_of, same
 from trunkline.services.resources import Resource, Resources
 
 # asked with POST, yet nothing changes
-_READING_POSTS = {"Ask"}
+_READING_POSTS = {"Ask", "ListFacts"}
 
 
 class Callers:
