@@ -9,6 +9,7 @@ import pytest
 
 from trunkline.catalogue.facts import Call
 from trunkline.outcomes import completed
+from trunkline.telemetry.batches import batch, facts_of
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 RUNG = {"seized_at": NOW + timedelta(seconds=1)}
@@ -17,7 +18,8 @@ ENDED = {"ended_at": NOW + timedelta(seconds=9)}
 
 def complete(**given: Any) -> Call:
     """Complete a call of which so much is given."""
-    found = completed(Call(happened_at=NOW, resource="r", leg_id="l", **given))
+    rows = completed(batch(Call, [Call(happened_at=NOW, resource="r", leg_id="l", **given)]))
+    (found,) = facts_of(Call, rows)
     assert isinstance(found, Call)
     return found
 

@@ -1,36 +1,36 @@
-"""What a record of a call or a message leaves unsaid: outcome, durations, country, worked out from the rest.
+"""What records of calls and messages leave unsaid: outcome, durations, country, worked out from the rest.
 
-The classes of SIP statuses and Q.850 causes follow RFC 6076, E.437 and RFC 3398.
+They are worked out for many at once, a column at a time. The classes of SIP statuses and Q.850 causes follow
+RFC 6076, E.437 and RFC 3398.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from trunkline.catalogue.facts import Call, Fact, Message
 from trunkline.numbering import country_of
 
 _BUSY, _NO_ANSWER, _REJECTED, _BAD_NUMBER = "busy", "no answer", "rejected", "bad number"
-_UNAVAILABLE, _CANCELLED, _FAILED = "unavailable", "cancelled", "failed"
-_CAUSES: Mapping[int, str] = {
-    **dict.fromkeys((1, 22, 28), _BAD_NUMBER),
-    17: _BUSY,
-    **dict.fromkeys((18, 19), _NO_ANSWER),
-    20: _UNAVAILABLE,
-    21: _REJECTED,
+_UNAVAILABLE, _CANCELLED, _FAILED, _ANSWERED = "unavailable", "cancelled", "failed", "answered"
+_CAUSES: Mapping[str, Sequence[int]] = {
+    _BAD_NUMBER: (1, 22, 28),
+    _BUSY: (17,),
+    _NO_ANSWER: (18, 19),
+    _UNAVAILABLE: (20,),
+    _REJECTED: (21,),
 }
-_STATUSES: Mapping[int, str] = {
-    **dict.fromkeys((486, 600), _BUSY),
-    **dict.fromkeys((403, 603, 607, 608), _REJECTED),
-    **dict.fromkeys((404, 410, 484, 604), _BAD_NUMBER),
+_STATUSES: Mapping[str, Sequence[int]] = {
+    _BUSY: (486, 600),
+    _REJECTED: (403, 603, 607, 608),
+    _BAD_NUMBER: (404, 410, 484, 604),
 }
 # what the caller or nobody ended: it depends on whether it rang
 _CLEARED = (16, 31)
-_GIVEN_UP = 487
+_GIVEN_UP = (487,)
 _SILENCE = (408, 480)
 _LOST = (408, 481)
 _OK = 200
@@ -39,77 +39,133 @@ DERIVED = "derived"
 """Where `older` says which columns were worked out."""
 
 
-def completed(fact: Fact) -> Fact:
-    """Return a record with what can be worked out from it; what is given is kept."""
-    if isinstance(fact, Call):
-        found = _of_call(fact)
-    elif isinstance(fact, Message):
-        found = _of_person(fact)
-    else:
-        return fact
-    found = {name: value for name, value in found.items() if value != getattr(fact, name)}
-    if not found:
-        return fact
-    return msgspec.structs.replace(fact, **found, older={**fact.older, DERIVED: " ".join(found)})
+def completed(rows: Any) -> Any:
+    """Return a table of calls or messages with what can be worked out from each row; what is given is kept."""
+    found = _of_people(rows)
+    if "leg_id" in rows.column_names:
+        found |= _of_calls(rows)
+    derived = []
+    for name, values in found.items():
+        place = rows.column_names.index(name)
+        given = rows.column(place)
+        differs = pc.or_kleene(pc.not_equal(values, given), pc.and_(pc.is_valid(values), pc.is_null(given)))
+        differs = pc.fill_null(differs, False)
+        derived.append(_if(differs, f"{name} ", ""))
+        rows = rows.set_column(place, rows.schema.field(place), values)
+    text = pc.utf8_rtrim(pc.binary_join_element_wise(*derived, ""), " ")
+    place = rows.column_names.index("older")
+    return rows.set_column(place, rows.schema.field(place), _noted(rows.column(place), text))
 
 
-def _of_call(call: Call) -> dict[str, Any]:
-    found = _of_person(call)
-    if not call.call_id:
-        found["call_id"] = call.leg_id
-    answered = _answered(call) if call.answered is None else call.answered
-    rang = _rang(call, answered=answered) if call.seized is None else call.seized
-    found |= {"answered": answered, "seized": rang}
-    if call.ring_ms is None:
-        found["ring_ms"] = _between(call.seized_at, call.answered_at or call.ended_at)
-    if call.talk_ms is None:
-        found["talk_ms"] = _between(call.answered_at, call.ended_at)
-    if not call.outcome and _is_over(call):
-        found["outcome"] = "answered" if answered else _unanswered(call, rang=rang)
-    if not call.hang_up and answered and _is_over(call):
-        broken = call.q850_cause >= _OUT_OF_ORDER or call.sip_code in _LOST
-        found["hang_up"] = "error" if broken else "normal"
+def _of_calls(rows: Any) -> dict[str, Any]:
+    talk_ms, outcome, code, cause = (rows.column(name) for name in ("talk_ms", "outcome", "sip_code", "q850_cause"))
+    seized_at, answered_at, ended_at = (rows.column(name) for name in ("seized_at", "answered_at", "ended_at"))
+    is_over = _any(
+        pc.is_valid(ended_at), _is(outcome), pc.is_valid(talk_ms), pc.greater(code, _OK), pc.not_equal(cause, 0)
+    )
+    talked = pc.fill_null(pc.not_equal(talk_ms, 0), False)
+    was_answered = _any(pc.is_valid(answered_at), pc.equal(outcome, _ANSWERED), talked, pc.equal(code, _OK))
+    answered = pc.coalesce(rows.column("answered"), was_answered)
+    has_rung = _any(
+        answered, pc.is_valid(seized_at), pc.is_valid(rows.column("ring_ms")), pc.equal(outcome, _NO_ANSWER)
+    )
+    seized = pc.coalesce(rows.column("seized"), has_rung)
+    ended = _if(answered, _ANSWERED, _unanswered(code, cause, seized))
+    broken = _any(pc.greater_equal(cause, _OUT_OF_ORDER), _among(code, _LOST))
+    hung_up = pc.and_(answered, is_over)
+    return {
+        "call_id": _or(rows.column("call_id"), rows.column("leg_id")),
+        "answered": answered,
+        "seized": seized,
+        "ring_ms": pc.coalesce(rows.column("ring_ms"), _between_ms(seized_at, pc.coalesce(answered_at, ended_at))),
+        "talk_ms": pc.coalesce(talk_ms, _between_ms(answered_at, ended_at)),
+        "outcome": _or(outcome, _if(is_over, ended, "")),
+        "hang_up": _or(rows.column("hang_up"), _if(hung_up, _if(broken, "error", "normal"), "")),
+    }
+
+
+def _unanswered(code: Any, cause: Any, rang: Any) -> Any:
+    """Return why calls that are over were not answered; a cause says more than a status."""
+    choices = [(_among(cause, causes), _text(name)) for name, causes in _CAUSES.items()]
+    cleared = _any(_among(cause, _CLEARED), _among(code, _GIVEN_UP))
+    choices.append((cleared, _if(rang, _NO_ANSWER, _CANCELLED)))
+    choices.append((_among(code, _SILENCE), _if(rang, _NO_ANSWER, _UNAVAILABLE)))
+    choices += [(_among(code, codes), _text(name)) for name, codes in _STATUSES.items()]
+    silent = pc.and_(pc.and_(pc.equal(code, 0), pc.equal(cause, 0)), rang)
+    choices.append((silent, _text(_NO_ANSWER)))
+    found = _text(_FAILED)
+    for condition, value in reversed(choices):
+        found = pc.if_else(condition, value, found)
     return found
 
 
-def _of_person(fact: Call | Message) -> dict[str, Any]:
-    found = {}
-    if not fact.country:
-        other = fact.sender if fact.direction == "inbound" else fact.recipient
-        found["country"] = country_of(other)
-    if not fact.network_source and (fact.network_id or fact.network_name):
-        found["network_source"] = "given"
+def _of_people(rows: Any) -> dict[str, Any]:
+    """Work out the other side's country, and how its network is known."""
+    is_inbound = pc.equal(rows.column("direction"), "inbound")
+    other = pc.if_else(is_inbound, rows.column("sender"), rows.column("recipient"))
+    wanted = pc.if_else(pc.equal(rows.column("country"), ""), other, "")
+    network = _any(_is(rows.column("network_id")), _is(rows.column("network_name")))
+    return {
+        "country": _or(rows.column("country"), _countries(wanted)),
+        "network_source": _or(rows.column("network_source"), _if(network, "given", "")),
+    }
+
+
+def _countries(numbers: Any) -> Any:
+    """Return the countries of numbers; each number is looked at once."""
+    encoded = pa.chunked_array(numbers).combine_chunks().dictionary_encode()
+    known = pa.array([country_of(number) if number else "" for number in encoded.dictionary.to_pylist()], pa.string())
+    return known.take(encoded.indices)
+
+
+def _noted(older: Any, derived: Any) -> Any:
+    """Return the column `older` with what was worked out noted in it."""
+    older, derived = (column.combine_chunks() for column in (older, derived))
+    if len(older.keys) == 0:
+        has_any = pc.not_equal(derived, "")
+        offsets = pc.cumulative_sum(pc.cast(has_any, pa.int32()))
+        texts = derived.filter(has_any)
+        names = pa.array([DERIVED] * len(texts), pa.string())
+        return pa.MapArray.from_arrays(pa.concat_arrays([pa.array([0], pa.int32()), offsets]), names, texts)
+    known = [[entry for entry in entries if entry[0] != DERIVED] for entries in older.to_pylist()]
+    noted = [
+        [*entries, (DERIVED, text)] if text else entries
+        for entries, text in zip(known, derived.to_pylist(), strict=True)
+    ]
+    return pa.array(noted, older.type)
+
+
+# --- columns ---
+
+
+def _is(column: Any) -> Any:
+    return pc.not_equal(column, "")
+
+
+def _or(column: Any, other: Any) -> Any:
+    return pc.if_else(_is(column), column, other)
+
+
+def _if(condition: Any, yes: Any, no: Any) -> Any:
+    return pc.if_else(condition, yes, no)
+
+
+def _any(first: Any, *more: Any) -> Any:
+    found = first
+    for one in more:
+        found = pc.or_(found, one)
     return found
 
 
-def _answered(call: Call) -> bool:
-    return bool(call.answered_at or call.outcome == "answered" or call.talk_ms or call.sip_code == _OK)
+def _among(column: Any, values: Iterable[int]) -> Any:
+    return pc.is_in(column, value_set=pa.array(values, pa.int64()))
 
 
-def _rang(call: Call, *, answered: bool) -> bool:
-    return bool(answered or call.seized_at or call.ring_ms is not None or call.outcome == _NO_ANSWER)
+def _text(value: str) -> Any:
+    return pa.scalar(value, pa.string())
 
 
-def _is_over(call: Call) -> bool:
-    return bool(call.ended_at or call.outcome or call.talk_ms is not None or call.sip_code > _OK or call.q850_cause)
-
-
-def _unanswered(call: Call, *, rang: bool) -> str:
-    """Return why a call that is over was not answered; a cause says more than a status."""
-    if call.q850_cause in _CAUSES:
-        return _CAUSES[call.q850_cause]
-    if call.q850_cause in _CLEARED or call.sip_code == _GIVEN_UP:
-        return _NO_ANSWER if rang else _CANCELLED
-    if call.sip_code in _SILENCE:
-        return _NO_ANSWER if rang else _UNAVAILABLE
-    if call.sip_code in _STATUSES:
-        return _STATUSES[call.sip_code]
-    if not call.sip_code and not call.q850_cause and rang:
-        return _NO_ANSWER
-    return _FAILED
-
-
-def _between(first: datetime | None, last: datetime | None) -> float | None:
-    if first is None or last is None:
-        return None
-    return max(0.0, (last - first).total_seconds() * 1000)
+def _between_ms(first: Any, last: Any) -> Any:
+    """Return the milliseconds from one moment to the next, 0 if they are the wrong way round; null if one is."""
+    span_us = pc.cast(pc.subtract(last, first), pa.int64())
+    return pc.divide(pc.cast(pc.max_element_wise(span_us, 0, skip_nulls=False), pa.float64()), 1000.0)

@@ -13,9 +13,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests.telemetry.batched import append
 from tests.telemetry.limited import in_a_process_with_a_small_disk
 from trunkline.catalogue.facts import Call, Request
 from trunkline.errors import ConfigurationError, UnavailableError
+from trunkline.telemetry.batches import batch
 from trunkline.telemetry.planner import Plan
 from trunkline.telemetry.stores.duckdb import DuckDBStore
 
@@ -45,12 +47,12 @@ def fact(number: int = 0, **given: object) -> Request:
 def test_a_batch_is_there_whole_with_its_number_or_not_at_all(tmp_path: Path) -> None:
     """An error in the second table takes the first back, and the number too."""
     store = DuckDBStore(tmp_path / "facts.duckdb")
-    store.append({"requests": [fact(1)]}, "p", 1)
+    append(store, {"requests": [fact(1)]}, "p", 1)
     with pytest.raises(KeyError):
-        store.append({"requests": [fact(2)], "nonsense": [fact(3)]}, "p", 2)
+        store.append({"requests": batch(Request, [fact(2)]), "nonsense": batch(Request, [fact(3)])}, {"p": 2})
     assert store.answer(COUNT) == [(1,)]
     assert store.loaded("p") == 1
-    store.append({"requests": [fact(2)]}, "p", 2)
+    append(store, {"requests": [fact(2)]}, "p", 2)
     assert store.loaded("p") == 2
     assert store.loaded("q") == 0
     store.close()
@@ -59,9 +61,9 @@ def test_a_batch_is_there_whole_with_its_number_or_not_at_all(tmp_path: Path) ->
 def test_a_store_survives_closing_and_opening(tmp_path: Path) -> None:
     """Facts and numbers are on the disk, and the file is free for the next process."""
     store = DuckDBStore(tmp_path / "facts.duckdb")
-    store.append({"requests": [fact(1)]}, "p", 7)
+    append(store, {"requests": [fact(1)]}, "p", 7)
     store.checkpoint()
-    store.append({"requests": [fact(2)]}, "p", 8)
+    append(store, {"requests": [fact(2)]}, "p", 8)
     store.close()
     with duckdb.connect(str(tmp_path / "facts.duckdb")) as connection:
         assert connection.execute(COUNT.sql).fetchone() == (2,)
@@ -73,7 +75,7 @@ def test_a_store_survives_closing_and_opening(tmp_path: Path) -> None:
 def test_a_store_of_an_older_version_gets_its_missing_columns(tmp_path: Path) -> None:
     """Rows from before hold what the fact says when nothing is given."""
     store = DuckDBStore(tmp_path / "facts.duckdb")
-    store.append({"requests": [fact(1, sdk="x", served=False, extra={"a": "b"})]}, "p", 1)
+    append(store, {"requests": [fact(1, sdk="x", served=False, extra={"a": "b"})]}, "p", 1)
     store.close()
     with duckdb.connect(str(tmp_path / "facts.duckdb")) as connection:
         for column in ("sdk", "served", "extra", "duration_ms"):
@@ -82,7 +84,7 @@ def test_a_store_of_an_older_version_gets_its_missing_columns(tmp_path: Path) ->
     store = DuckDBStore(tmp_path / "facts.duckdb")
     old = store.answer(Plan("SELECT sdk, served, extra, duration_ms FROM requests", ()))
     assert old == [("", True, {}, 0.0)]
-    store.append({"requests": [fact(2, sdk="y")]}, "p", 2)
+    append(store, {"requests": [fact(2, sdk="y")]}, "p", 2)
     assert store.answer(Plan("SELECT sdk FROM requests ORDER BY ms_cv", ())) == [("",), ("y",)]
     assert store.answer(Plan("SELECT count(*) FROM attempts", ())) == [(0,)]
     store.close()
@@ -101,7 +103,7 @@ def test_a_folder_of_the_first_version_opens_and_gains_what_came_since(tmp_path:
     assert store.loaded("embedded") == 7
     assert store.answer(Plan("SELECT operation, served, extra FROM requests")) == [("SendChatMessage", True, {})]
     call = Call(happened_at=NOW, resource="r", leg_id="l")
-    store.append({"calls": [call], "requests": [fact(2)]}, "embedded", 8)
+    append(store, {"calls": [call], "requests": [fact(2)]}, "embedded", 8)
     assert store.answer(Plan("SELECT leg_id, channel, talk_ms FROM calls")) == [("l", "voice", None)]
     for table in ("samples", "call_events", "messages", "attempts"):
         assert store.answer(Plan(f"SELECT count(*) FROM {table}")) == [(0,)]  # noqa: S608 - a name
@@ -134,7 +136,7 @@ def test_a_damaged_store_is_named_with_what_helps(tmp_path: Path, name: str, sta
 def test_damage_met_by_a_question_is_said_in_our_words(tmp_path: Path) -> None:
     """What the engine did not read when it opened the file it may stumble over later."""
     _leave_behind(tmp_path)
-    spoil(tmp_path / "facts.duckdb", 300_000, None)
+    spoil(tmp_path / "facts.duckdb", 300_000, 2_000_000)
     store = DuckDBStore(tmp_path / "facts.duckdb")
     with pytest.raises(UnavailableError, match=r"cannot be read now: .*Corrupt"):
         store.answer(Plan("SELECT max(ms_cv), max(caller) FROM requests", ()))
@@ -152,11 +154,11 @@ def spoil(file: Path, start: int, end: int | None) -> None:
 def _leave_behind(folder: Path) -> None:
     """Make a store with facts in its file and in its log, as a killed process leaves it."""
     program = (
-        "import os, sys; from pathlib import Path; from tests.telemetry.test_duckdb import DuckDBStore, fact\n"
+        "import os, sys; from pathlib import Path; from tests.telemetry.test_duckdb import DuckDBStore, append, fact\n"
         "store = DuckDBStore(Path(sys.argv[1]))\n"
-        "store.append({'requests': [fact(n, caller=str(n) * 90) for n in range(9000)]}, 'p', 1)\n"
+        "append(store, {'requests': [fact(n, caller=str(n) * 90) for n in range(9000)]}, 'p', 1)\n"
         "store.checkpoint()\n"
-        "store.append({'requests': [fact(n) for n in range(900)]}, 'p', 2)\n"
+        "append(store, {'requests': [fact(n) for n in range(900)]}, 'p', 2)\n"
         "os._exit(0)\n"
     )
     subprocess.run([sys.executable, "-c", program, str(folder / "facts.duckdb")], check=True)  # noqa: S603 - our own
@@ -196,7 +198,7 @@ def test_readers_ask_while_the_writer_appends(tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
         readers = [pool.submit(asking) for _ in range(3)]
         for number in range(1, 31):
-            store.append({"requests": [fact(number)]}, "p", number)
+            append(store, {"requests": [fact(number)]}, "p", number)
             if number % 10 == 0:
                 store.checkpoint()
         done.set()
@@ -248,15 +250,15 @@ def test_a_full_disk_takes_no_facts_away_and_the_store_recovers(tmp_path: Path) 
 
 def _fill(folder: Path, limit: object) -> str:
     store = DuckDBStore(folder / "facts.duckdb")
-    store.append({"requests": [fact(n) for n in range(100)]}, "p", 1)
+    append(store, {"requests": [fact(n) for n in range(100)]}, "p", 1)
     limit(True)  # type: ignore[operator]
     many = [fact(n, caller=str(n) * 40) for n in range(20_000)]
     errors = []
     for attempt in (
-        lambda: store.append({"requests": many}, "p", 2),
+        lambda: append(store, {"requests": many}, "p", 2),
         store.checkpoint,  # this one leaves the engine unusable
-        lambda: store.append({"requests": many}, "p", 2),
-        lambda: store.append({"requests": many}, "p", 2),
+        lambda: append(store, {"requests": many}, "p", 2),
+        lambda: append(store, {"requests": many}, "p", 2),
     ):
         try:
             attempt()
@@ -267,7 +269,7 @@ def _fill(folder: Path, limit: object) -> str:
     limit(False)  # type: ignore[operator]
     assert store.loaded("p") == 1
     assert store.answer(COUNT) == [(100,)]
-    store.append({"requests": many}, "p", 2)
+    append(store, {"requests": many}, "p", 2)
     store.checkpoint()
     assert store.answer(COUNT) == [(20_100,)]
     store.close()

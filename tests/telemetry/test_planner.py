@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.telemetry.batched import append
 from trunkline.catalogue.columns import kind_of, tables
 from trunkline.catalogue.facts import Call, Request, Sample
 from trunkline.catalogue.load import load
@@ -243,7 +244,7 @@ def test_a_planned_answer_is_what_counting_by_hand_gives(
     """Whatever the facts, the measures, splits, steps and conditions."""
     store._writer.execute("DELETE FROM requests")
     if facts:
-        store.append({"requests": facts}, "p", 1)
+        append(store, {"requests": facts}, "p", 1)
     rows = store.answer(PLANNER.plan(question))
     splits = 1 + len(question.by)
     found = {row[:splits]: list(row[splits:]) for row in rows}
@@ -262,7 +263,7 @@ def test_what_was_not_measured_is_neither_zero_nor_a_value(
     """Averages, percentiles, distinct counts and comparisons pass over it."""
     store._writer.execute("DELETE FROM samples")
     if facts:
-        store.append({"samples": facts}, "p", 1)
+        append(store, {"samples": facts}, "p", 1)
     splits = 1 + len(question.by)
     found = {row[:splits]: list(row[splits:]) for row in store.answer(PLANNER.plan(question))}
     expected = by_hand(facts, question)
@@ -279,7 +280,7 @@ def test_the_top_stands_alone_and_the_rest_together(
     """By the first measure over the whole span; what is in no split has none, and percentiles stay right."""
     store._writer.execute("DELETE FROM requests")
     if facts:
-        store.append({"requests": facts}, "p", 1)
+        append(store, {"requests": facts}, "p", 1)
     by = question.by or ("operation",)
     question = msgspec.structs.replace(question, by=by, top=Top(most=most, others=others))
     whole = by_hand(facts, msgspec.structs.replace(question, step_s=None))
@@ -330,7 +331,7 @@ def test_a_step_of_the_calendar_begins_where_it_does_on_the_wall(
     store._writer.execute("DELETE FROM requests")
     at = datetime.fromisoformat(moment)
     fact = Request(happened_at=at, resource="r", service="s", operation="o", status=200, status_class="2xx")
-    store.append({"requests": [fact]}, "p", 1)
+    append(store, {"requests": [fact]}, "p", 1)
     question = Series(
         measures=("requests.count",),
         start=datetime(2026, 1, 1, tzinfo=UTC),
@@ -355,7 +356,8 @@ def test_days_weeks_and_months_are_those_of_the_place(
     store._writer.execute("DELETE FROM requests")
     start = datetime(2026, 1, 1, tzinfo=UTC)
     moments = [start + timedelta(hours=hour, minutes=30) for hour in hours]
-    store.append(
+    append(
+        store,
         {
             "requests": [
                 Request(happened_at=at, resource="r", service="s", operation="o", status=200, status_class="2xx")
@@ -403,7 +405,7 @@ def test_the_samples_of_telephony_give_the_published_ratios(store: DuckDBStore) 
         for number in range(count)
     ]
     calls.append(Call(happened_at=NOW, resource="r", leg_id="in", direction="inbound", seized=True, answered=True))
-    store.append({"calls": calls}, "p", 1)
+    append(store, {"calls": calls}, "p", 1)
     wanted = {
         "calls.count": 73,
         "calls.attempted": 72,
@@ -429,7 +431,7 @@ def test_rows_are_the_facts_themselves_in_order(store: DuckDBStore) -> None:
         for n in (2, 0, 1)
     ]
     calls.append(Call(happened_at=NOW, resource="r", leg_id="x", call_id="y", foreign_ids={"before": "c"}))
-    store.append({"calls": calls}, "p", 1)
+    append(store, {"calls": calls}, "p", 1)
     span = {"start": NOW, "end": NOW + timedelta(days=1)}
 
     def legs(**given: Any) -> list[str]:
@@ -454,7 +456,7 @@ def test_a_folded_condition_takes_a_word_in_any_case(store: DuckDBStore, op: Any
     fact = Request(
         happened_at=NOW, resource="r", service="s", operation="sendChatMESSAGE", status=200, status_class="2xx"
     )
-    store.append({"requests": [fact]}, "p", 1)
+    append(store, {"requests": [fact]}, "p", 1)
     for fold, found in ((True, [(0, 1)]), (False, [])):
         where = (Condition(column="operation", values=(word,), op=op, fold=fold),)
         question = Series(measures=("requests.count",), start=NOW, end=NOW + timedelta(days=1), where=where)
@@ -528,7 +530,7 @@ def test_steps_are_counted_from_the_start_of_the_question(store: DuckDBStore) ->
         Request(happened_at=at, resource="r", service="s", operation="o", status=200, status_class="2xx")
         for at in moments
     ]
-    store.append({"requests": facts}, "p", 1)
+    append(store, {"requests": facts}, "p", 1)
     start = NOW + timedelta(seconds=30)
     question = Series(measures=("requests.count",), start=start, end=start + timedelta(seconds=61), step_s=60)
     assert store.answer(PLANNER.plan(question)) == [(0, 2), (1, 1)]
@@ -541,7 +543,7 @@ def test_a_question_may_start_before_all_clocks(store: DuckDBStore, start: datet
     """Years before 1970 count as exactly as those after."""
     store._writer.execute("DELETE FROM requests")
     fact = Request(happened_at=NOW, resource="r", service="s", operation="o", status=200, status_class="2xx")
-    store.append({"requests": [fact]}, "p", 1)
+    append(store, {"requests": [fact]}, "p", 1)
     question = Series(measures=("requests.count",), start=start, end=NOW + timedelta(days=1), step_s=7)
     assert store.answer(PLANNER.plan(question)) == [((NOW - start) // timedelta(seconds=7), 1)]
 

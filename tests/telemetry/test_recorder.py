@@ -6,7 +6,7 @@ import asyncio
 import re
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.state.patience import until
-from trunkline.catalogue.facts import Attempt, Fact, Request
+from trunkline.catalogue.facts import Attempt, Request
 from trunkline.catalogue.load import load
 from trunkline.errors import OverloadedError, UnavailableError
 from trunkline.state import trouble
@@ -52,13 +52,13 @@ class Faulty:
         """Ask the store."""
         return self.inner.name
 
-    def append(self, facts: Mapping[str, Sequence[Fact]], process: str, number: int, *more: Any) -> None:
+    def append(self, batches: Mapping[str, Any], marks: Mapping[str, int], *more: Any) -> None:
         """Append, or fail."""
         self.entered.set()
         self.slow.wait(10)
         if self.fails is not None:
             raise self.fails
-        self.inner.append(facts, process, number, *more)
+        self.inner.append(batches, marks, *more)
         self.appended += 1
         if self.fails_after is not None:
             error, self.fails_after = self.fails_after, None
@@ -68,7 +68,7 @@ class Faulty:
         """Ask the store."""
         return self.inner.loaded(process)
 
-    def known(self, table: str, pieces: Sequence[Fact]) -> list[Fact]:
+    def known(self, table: str, pieces: Any) -> Any:
         """Ask the store."""
         return self.inner.known(table, pieces)
 

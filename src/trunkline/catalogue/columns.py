@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cache
 from typing import Any, Literal
@@ -14,6 +14,7 @@ import msgspec
 from trunkline.catalogue.facts import KINDS, Fact, Rule
 
 MOMENT = "happened_at"
+_BOUNDS = ("least", "most", "shortest", "longest", "pattern")
 _UNITS = {"ms": "ms", "percent": "%", "bytes": "bytes"}
 _TYPES = {str: "text", int: "whole number", float: "number", bool: "true or false", datetime: "moment"}
 
@@ -21,6 +22,8 @@ _TYPES = {str: "text", int: "whole number", float: "number", bool: "true or fals
 class Column(msgspec.Struct, frozen=True, kw_only=True):
     """A column: `of` is its Python type without None, `default` what is kept when nothing is given.
 
+    `values` are the words that it may hold, `allowed` those and the default; `rule` bounds whatever is posted,
+    and of a map `parts` are its names and its entries.
     `inner` columns are kept and not shown; `is_required` ones have no default.
     """
 
@@ -28,6 +31,9 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     of: Any
     brief: str = ""
     values: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    rule: Rule = Rule()
+    parts: tuple[Column, ...] = ()
     default: Any = None
     is_required: bool = False
     is_optional: bool = False
@@ -92,12 +98,30 @@ def _column(name: str, hint: Any, default: Any) -> Column:
         of=bare,
         brief=next((rule.brief for rule in rules if rule.brief), ""),
         values=tuple(value for value in values if value),
+        allowed=values,
+        rule=_bounds(rules),
+        parts=tuple(_column("", part, msgspec.NODEFAULT) for part in _parts(hint)),
         default=None if default is msgspec.NODEFAULT else default,
         is_required=default is msgspec.NODEFAULT,
         is_optional=is_optional,
         is_id=any(rule.is_id for rule in rules),
         is_inner=any(rule.is_inner for rule in rules),
     )
+
+
+def _parts(hint: Any) -> tuple[Any, ...]:
+    """Return the annotations of a map's names and entries."""
+    if typing.get_origin(hint) is typing.Annotated:
+        return _parts(typing.get_args(hint)[0])
+    return typing.get_args(hint) if typing.get_origin(hint) is dict else ()
+
+
+def _bounds(rules: Iterable[Rule]) -> Rule:
+    """Return one rule with the bounds of all, of which the outer one counts."""
+    limits: dict[str, Any] = {}
+    for rule in rules:
+        limits = {name: value for name in _BOUNDS if (value := getattr(rule, name)) is not None} | limits
+    return Rule(**limits)
 
 
 def _rules(hint: Any) -> Iterator[Rule]:

@@ -60,15 +60,15 @@ Country = Annotated[
     Annotated[str, Rule(pattern=r"^([A-Z]{2})?\Z")],
     brief("The other side's country, two letters; taken from the number when not given."),
 ]
-NetworkId = Annotated[Id, brief("The other side's network, by its id (MCC and MNC).")]
+NetworkId = Annotated[Word, brief("The other side's network, by its id (MCC and MNC).")]
 NetworkName = Annotated[Word, brief("The other side's network, by its name.")]
 NetworkFrom = Annotated[
     NetworkSource,
     brief("How the network is known: it was given, or is the first holder of the number's range."),
 ]
-ApplicationId = Annotated[Id, brief("The application that it belongs to.")]
-EntityId = Annotated[Id, brief("The entity (tenant, brand) that it belongs to.")]
-CommunicationId = Annotated[Id, brief("The broadcast, flow or campaign that it belongs to.")]
+ApplicationId = Annotated[Word, brief("The application that it belongs to.")]
+EntityId = Annotated[Word, brief("The entity (tenant, brand) that it belongs to.")]
+CommunicationId = Annotated[Word, brief("The broadcast, flow or campaign that it belongs to.")]
 StatusGroup = Annotated[Word, brief("The group of the status, in its maker's words.")]
 ErrorGroup = Annotated[Word, brief("The group of the error code, in its maker's words.")]
 ErrorCode = Annotated[Word, brief("The error code, in its maker's words.")]
@@ -87,11 +87,13 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True,
     """Something that happened at a moment.
 
     `table` names where facts of the kind are kept. Facts of a kind with a `key` are records: pieces with the same
-    values there become one. `guesses` are columns that tell the moment when none is given.
+    values there become one. `guesses` are columns that tell the moment when none is given. Facts that never change
+    may be `rolled_by` columns: what most questions ask of them is kept by the minute as well.
     """
 
     table: ClassVar[str]
     key: ClassVar[tuple[str, ...]] = ()
+    rolled_by: ClassVar[tuple[str, ...]] = ()
     guesses: ClassVar[tuple[str, ...]] = ()
 
     happened_at: Annotated[datetime, brief("The moment: RFC 3339, UTC unless it names a zone.")]
@@ -105,6 +107,7 @@ class Request(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
     """
 
     table: ClassVar[str] = "requests"
+    rolled_by: ClassVar[tuple[str, ...]] = ("resource", "service", "operation", "status", "status_class", "served")
 
     resource: Annotated[Word, brief("The account; the caller's own when left out.")]
     service: Annotated[Word, brief("The service: chat, sms, authentication …")]
@@ -128,6 +131,7 @@ class Attempt(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
     """One attempt to deliver a parcel of events."""
 
     table: ClassVar[str] = "attempts"
+    rolled_by: ClassVar[tuple[str, ...]] = ("resource", "subscription", "event_type", "status", "outcome")
 
     resource: Annotated[Word, brief("The account.")]
     subscription: Annotated[Word, brief("The event subscription.")]

@@ -1,24 +1,43 @@
-"""The loader: brings facts from the inbox into the store, each exactly once, from one thread."""
+"""The loader: brings facts into the store from one thread, from the inbox, each exactly once, and straight."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
+import pyarrow as pa
+
+from trunkline.catalogue.columns import kind_of
 from trunkline.catalogue.facts import Fact
-from trunkline.errors import TrunklineError, UnavailableError
+from trunkline.errors import ConflictError, OverloadedError, TrunklineError, UnavailableError
 from trunkline.state.trouble import Trouble, mention
+from trunkline.telemetry.batches import batch
 from trunkline.telemetry.inbox import EMBEDDED, Inbox
-from trunkline.telemetry.pieces import gathered, is_piece
+from trunkline.telemetry.records import whole
 from trunkline.telemetry.store import Store
 
 _log = logging.getLogger(__name__)
 PERIOD_S = 0.25
 AFTER_FAILURE_S = 1.0
 PATIENCE_S = 30.0
+MOST_ROWS_AT_ONCE = 100_000
+MOST_ROWS_WAITING = 1_000_000
+
+
+@dataclass(frozen=True)
+class Straight:
+    """A batch that goes into the store without a stay in the inbox, and who waits for it."""
+
+    table: str
+    rows: Any
+    future: asyncio.Future[bool]
+    chunk: tuple[str, int] | None = None
 
 
 class Loader:
@@ -46,6 +65,8 @@ class Loader:
         self._task: asyncio.Task[None] | None = None
         self._at: int | None = None
         self._dropped = 0
+        self._straight: deque[Straight] = deque()
+        self._straight_rows = 0
         self._trouble = Trouble(_log, "facts wait in the inbox")
         self.loaded = 0
         self.failures = 0
@@ -78,6 +99,21 @@ class Loader:
             mention(_log, "facts stay in the inbox until the next start", error)
         except Exception:  # noqa: BLE001 - they are loaded at the next start
             _log.exception("facts stay in the inbox until the next start")
+
+    async def load(self, table: str, rows: Any, chunk: tuple[str, int] | None = None) -> bool:
+        """Bring a batch straight into the store and return once it is durable there.
+
+        A `chunk` is one of a source, numbered from 1: one that was loaded before is not loaded again, and the answer
+        is False. Raises OverloadedError when too much waits, ConflictError when chunks are missing before it, and
+        UnavailableError when the store cannot take it.
+        """
+        if self._straight_rows + len(rows) > MOST_ROWS_WAITING:
+            raise OverloadedError("Too many facts are waiting to be loaded.", retry_after_s=1)
+        straight = Straight(table, rows, asyncio.get_running_loop().create_future(), chunk)
+        self._straight.append(straight)
+        self._straight_rows += len(rows)
+        self._wanted.set()
+        return await straight.future
 
     async def caught_up(self, number: int) -> None:
         """Return once the inbox is loaded up to that number; raises UnavailableError when the store is stuck."""
@@ -123,8 +159,13 @@ class Loader:
         """
         loop = asyncio.get_running_loop()
         mark = self._inbox.durable
-        while self.loaded < mark:
-            number = await loop.run_in_executor(self._thread, self._load, self._inbox.durable)
+        while self._straight or self.loaded < mark:
+            those = self._some_straight()
+            try:
+                number = await loop.run_in_executor(self._thread, self._load, self._inbox.durable, those)
+            except BaseException as error:
+                _fail(those, error)
+                raise
             async with self._changed:
                 self.loaded = number
                 self._changed.notify_all()
@@ -134,8 +175,24 @@ class Loader:
             self._dropped = up_to
         await loop.run_in_executor(self._thread, self._store.tidy)
 
-    def _load(self, durable: int) -> int:
-        """Load one batch of inbox rows; return the last number loaded (loader thread).
+    def _some_straight(self) -> list[Straight]:
+        """Take some of the batches that wait: one of each source at most, so that its chunks come one by one."""
+        found: list[Straight] = []
+        sources: set[str] = set()
+        room = MOST_ROWS_AT_ONCE
+        while self._straight and room > 0:
+            first = self._straight[0]
+            if first.chunk is not None:
+                if first.chunk[0] in sources:
+                    break
+                sources.add(first.chunk[0])
+            found.append(self._straight.popleft())
+            room -= len(first.rows)
+            self._straight_rows -= len(first.rows)
+        return found
+
+    def _load(self, durable: int, straight: Sequence[Straight]) -> int:
+        """Load one batch of inbox rows, and what comes straight; return the last number loaded (loader thread).
 
         Where the store stands is known to this thread alone, so that a drain that is cut short and begun again
         loads nothing twice.
@@ -148,17 +205,67 @@ class Loader:
             if rows:
                 facts[table] += rows
             last = number
-        if last == self._at:
-            return max(last, durable)  # nothing is left of what was durable: someone emptied the inbox
-        replaced: dict[str, list[Fact]] = {}
-        for table, those in facts.items():
-            if those[0].key:
-                pieces = [fact for fact in those if is_piece(fact)]
-                known = self._store.known(table, pieces) if pieces else []
-                facts[table] = gathered(those, known)
-                if known:
+        tables = {table: [batch(kind_of(table), those)] for table, those in facts.items()}
+        taken, marks = self._new_chunks(straight)
+        for one in taken:
+            tables.setdefault(one.table, []).append(one.rows)
+        if last > self._at:
+            marks[self._process] = last
+        if marks or taken:
+            batches, replaced = {}, {}
+            for table, parts in tables.items():
+                if not sum(map(len, parts)):
+                    continue
+                batches[table], known = whole(self._store, table, pa.concat_tables(parts))
+                if known is not None:
                     replaced[table] = known
-        self._at = None  # when this fails, only the store knows whether it took hold
-        self._store.append(facts, self._process, last, replaced)
-        self._at = last
-        return last
+            self._at = None  # when this fails, only the store knows whether it took hold
+            self._store.append(batches, marks, replaced)
+            self._at = last
+        _settle(straight, taken)
+        return last if self._process in marks else max(last, durable)  # someone may have emptied the inbox
+
+    def _new_chunks(self, straight: Sequence[Straight]) -> tuple[list[Straight], dict[str, int]]:
+        """Return what is not in the store yet, and the marks that it leaves there; who asks too early hears so."""
+        taken: list[Straight] = []
+        marks: dict[str, int] = {}
+        for one in straight:
+            if one.chunk is not None:
+                source, number = one.chunk
+                there = self._store.loaded(source)
+                if number <= there:
+                    continue
+                if number > there + 1:
+                    missing = f"Chunk {there + 1} comes before chunk {number}."
+                    _tell(one, error=ConflictError(missing, target="chunk"))
+                    continue
+                marks[source] = number
+            taken.append(one)
+        return taken, marks
+
+
+def _settle(straight: Sequence[Straight], taken: Sequence[Straight]) -> None:
+    """Tell who waits that their batch is there, and whether it is new (any thread)."""
+    new = {id(one) for one in taken}
+    for one in straight:
+        _tell(one, result=id(one) in new)
+
+
+def _fail(straight: Sequence[Straight], error: BaseException) -> None:
+    if isinstance(error, asyncio.CancelledError):
+        error = UnavailableError("The server stops; send it again.")
+    for one in straight:
+        _tell(one, error=error)
+
+
+def _tell(one: Straight, *, result: bool = False, error: BaseException | None = None) -> None:
+    def tell() -> None:
+        if one.future.done():
+            return
+        if error is not None:
+            one.future.set_exception(error)
+        else:
+            one.future.set_result(result)
+
+    with suppress(RuntimeError):  # the loop has closed: nobody waits any more
+        one.future.get_loop().call_soon_threadsafe(tell)

@@ -13,7 +13,7 @@ from typing import Any
 from trunkline.catalogue.columns import MOMENT, columns
 from trunkline.catalogue.facts import Call, Fact, Message
 from trunkline.clock import from_microseconds, microseconds
-from trunkline.outcomes import DERIVED, completed
+from trunkline.outcomes import DERIVED
 
 Record = Call | Message
 Cells = dict[str, tuple[int, str, Any]]
@@ -25,27 +25,18 @@ def key_of(fact: Fact) -> tuple[str, ...]:
     return tuple(getattr(fact, name) for name in fact.key)
 
 
-def is_piece(fact: Fact) -> bool:
-    """Tell whether there may be more of a fact's record elsewhere; facts of our own making are known to be whole."""
-    return isinstance(fact, Record) and fact.revised_at is not None
-
-
 def gathered(facts: Iterable[Fact], there: Iterable[Fact]) -> list[Fact]:
-    """Return the records that new facts make, together with what is there of them; each is completed."""
+    """Return the records that new facts make, together with what is there of them; what is worked out is left out."""
     found: dict[tuple[str, ...], list[Fact]] = {}
     for fact in facts:
         found.setdefault(key_of(fact), []).append(fact)
     for fact in there:
         found.setdefault(key_of(fact), []).append(fact)
-    return [completed(_one(those)) for those in found.values()]
+    return [_merged(those) if len(those) > 1 else those[0] for those in found.values()]
 
 
-def _one(facts: Sequence[Fact]) -> Fact:
+def _merged(facts: Sequence[Fact]) -> Record:
     pieces = [fact for fact in facts if isinstance(fact, Record)]
-    return pieces[0] if len(facts) == 1 else _merged(pieces)
-
-
-def _merged(pieces: Sequence[Record]) -> Record:
     kind = type(pieces[0])
     cells = reduce(_later, (_cells(piece) for piece in pieces))
     revised = max(_known_at(piece) for piece in pieces)

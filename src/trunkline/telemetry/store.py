@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
-from trunkline.catalogue.facts import Fact
+import msgspec
+
 from trunkline.telemetry.planner import Plan
+
+NONE_REPLACED: Mapping[str, Any] = MappingProxyType({})
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Facts of a table that bear an id lie from the first moment to the last, both included."""
+
+    table: str
+    first: datetime
+    last: datetime
 
 
 class Store(Protocol):
-    """A columnar store of facts: one writer appends, any number of readers ask."""
+    """A columnar store of facts: one writer appends, any number of readers ask.
+
+    Batches are Arrow tables in the columns of their kind of fact (see `batches.schema`).
+    """
 
     @property
     def name(self) -> str:
         """Where it keeps them, for messages."""
         ...
 
-    def loaded(self, process: str) -> int:
-        """Return the highest inbox number of that process whose facts are here."""
+    def loaded(self, source: str) -> int:
+        """Return the highest number of that source whose facts are here; raises UnavailableError."""
         ...
 
     def append(
-        self,
-        facts: Mapping[str, Sequence[Fact]],
-        process: str,
-        number: int,
-        replaced: Mapping[str, Sequence[Fact]] = ...,
+        self, batches: Mapping[str, Any], marks: Mapping[str, int], replaced: Mapping[str, Any] = NONE_REPLACED
     ) -> None:
-        """Add facts by table, take away those `replaced`, and note the inbox number, in one transaction.
+        """Add batches by table, take away the records `replaced`, and mark each source's number, all or nothing.
 
         Raises UnavailableError when the store cannot write; whether it did shows in `loaded`.
         """
         ...
 
-    def known(self, table: str, pieces: Sequence[Fact]) -> list[Fact]:
+    def known(self, table: str, pieces: Any) -> Any:
         """Return the records that pieces belong to, those within a week of them; raises UnavailableError."""
         ...
 
@@ -42,8 +54,20 @@ class Store(Protocol):
         """Run a planned question and return its rows; raises UnavailableError."""
         ...
 
+    def table(self, plan: Plan) -> Any:
+        """Run a planned question and return its answer as an Arrow table; raises UnavailableError."""
+        ...
+
+    def spans(self, wanted: str) -> list[Span]:
+        """Return where in time facts bear an id, by table and day, oldest first; raises UnavailableError."""
+        ...
+
+    def forget(self, table: str, before: datetime) -> None:
+        """Remove the facts of a table from before a moment, and what was made of them; raises UnavailableError."""
+        ...
+
     def tidy(self) -> None:
-        """Do what is due between writes, such as a checkpoint; called by the one writer."""
+        """Do what is due between writes, such as a checkpoint or bringing rows together; called by the one writer."""
         ...
 
     def close(self) -> None:

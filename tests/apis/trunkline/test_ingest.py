@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -16,10 +17,11 @@ from hypothesis import strategies as st
 
 from tests.support.world import World
 from trunkline.apis.trunkline.ingest import OPERATIONS
-from trunkline.apis.trunkline.posted import EXAMPLES, LONGEST_LINE, MOST_LISTED, Reading, items
+from trunkline.apis.trunkline.posted import EXAMPLES, LONGEST_LINE, MOST_LISTED, Body, Reading
 from trunkline.catalogue.facts import Call, Fact, Request, Sample
 from trunkline.catalogue.load import load
 from trunkline.errors import ForbiddenError, InvalidError
+from trunkline.telemetry.batches import facts_of
 
 CALL = {
     "happened_at": "2026-11-21T11:59:00Z",
@@ -280,6 +282,72 @@ def test_what_was_acknowledged_is_there_after_a_restart(own: Any, world: World) 
     assert ask(own, "samples.count", "samples.calls") == [(6000, 20)]
 
 
+# --- large bodies, and chunks of files ---
+
+FILE = "ab" * 32
+
+
+def test_a_large_body_goes_straight_and_is_asked_for_at_once(own: Any, world: World) -> None:
+    """It never stands in the inbox, wrong lines are told all the same, and a restart loses nothing."""
+    rows = [{"call_id": f"c{n % 7}", "mos": 4.0, "codec": "opus"} for n in range(3000)]
+    body = lines(rows[:1500]) + b'{"call_id": 5}\n' + lines(rows[1500:])
+    answer = post(own, "samples", body)
+    assert (answer.json["accepted"], answer.json["rejected_total"]) == (3000, 1)
+    assert answer.json["rejected"][0]["line"] == 1501
+    assert world.house.inbox.durable == world.house.loader.loaded == 0
+    assert ask(own, "samples.count", "samples.calls") == [(3000, 7)]
+    world.restart()
+    assert ask(own, "samples.count") == [(3000,)]
+
+
+def test_large_bodies_of_pieces_become_whole_records(own: Any) -> None:
+    """Some whole at once, some in two bodies, some twice in one."""
+    starts = [
+        {"leg_id": f"l{n}", "direction": "outbound", "happened_at": "2026-11-21T11:40:00Z", "extra": {"n": str(n)}}
+        for n in range(1200)
+    ]
+    ends = [{"leg_id": f"l{n}", "answered_at": "2026-11-21T11:41:00Z", "sip_code": 200} for n in range(0, 1200, 2)]
+    assert post(own, "calls", lines(starts)).json["accepted"] == 1200
+    assert post(own, "calls", lines(ends) + lines(ends[:10]) * 100).json["accepted"] == 1600
+    assert ask(own, "calls.count", "calls.answered", "calls.attempted") == [(1200, 600, 1200)]
+    found = own("POST", "/facts", json={"fact": "calls", "id": "l8"}).json["rows"]
+    assert [(row["extra"], row["answered"]) for row in found] == [({"n": "8"}, True)]
+
+
+def test_a_chunk_of_a_file_is_taken_once(own: Any, world: World) -> None:
+    """Also after a restart; where to go on is told, and a gap is refused."""
+    chunks = [lines([{"call_id": f"{n}", "mos": 4.0}]) for n in range(1, 4)]
+
+    def chunk(number: int) -> Any:
+        return post(own, "samples", chunks[number - 1], **{"trunkline-chunk": f"{FILE}/{number}"})
+
+    assert chunk(1).json == {"accepted": 1, "rejected": [], "rejected_total": 0}
+    assert chunk(3).status == 409
+    assert chunk(2).json["accepted"] == 1
+    world.restart()
+    assert own("GET", f"/imports/{FILE}?fact=samples").json == {"file": FILE, "fact": "samples", "chunks": 2}
+    assert own("GET", f"/imports/{FILE}?fact=calls").json["chunks"] == 0
+    assert chunk(2).json == {"accepted": 0, "rejected": [], "rejected_total": 0, "again": True}
+    assert chunk(3).json["accepted"] == 1
+    assert ask(own, "samples.count", "samples.calls") == [(3, 3)]
+
+
+def test_a_chunk_of_which_nothing_can_be_taken_is_done_with(own: Any) -> None:
+    """Else no import would come past it."""
+    answer = post(own, "samples", b"{}\n", **{"trunkline-chunk": f"{FILE}/1"})
+    assert (answer.status, answer.json["accepted"], answer.json["rejected_total"]) == (200, 0, 1)
+    assert own("GET", f"/imports/{FILE}?fact=samples").json["chunks"] == 1
+
+
+@pytest.mark.parametrize("given", ["1", f"{FILE}/0", f"{FILE}/-1", f"{FILE.upper()}/1", f"{FILE}/1/2", "x" * 500])
+def test_a_chunk_that_is_none_is_refused(own: Any, given: str) -> None:
+    """Before anything is taken."""
+    answer = post(own, "samples", lines(SAMPLES), **{"trunkline-chunk": given})
+    assert (answer.status, answer.json["target"]) == (400, "Trunkline-Chunk")
+    assert own("GET", "/imports/short?fact=samples").status == 400
+    assert own("GET", f"/imports/{FILE}?fact=nonsense").status == 400
+
+
 # --- the parser, whatever comes ---
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -294,7 +362,12 @@ def read(kind: type[Fact], body: bytes, media_type: str = "") -> tuple[Reading, 
         return "r"
 
     reading = Reading(kind, account, NOW)
-    return reading, [fact for some in reading.facts(items(body, media_type, "")) for fact in some]
+    facts = [fact for some in reading.facts(Body(body, media_type, "").items()) for fact in some]
+    by_columns = Reading(kind, account, NOW)
+    rows = by_columns.batch(Body(body, media_type, ""))
+    assert facts_of(kind, rows) == facts
+    assert (by_columns.accepted, by_columns.rejected) == (reading.accepted, reading.rejected)
+    return reading, facts
 
 
 @settings(max_examples=300, deadline=None)
@@ -348,3 +421,42 @@ def test_every_form_gives_the_same_facts(rows: list[dict[str, Any]]) -> None:
     assert [(fact.status, fact.status_class) for fact in of_lines] == [  # type: ignore[attr-defined]
         (row["status"], f"{row['status'] // 100}xx") for row in rows
     ]
+
+
+MOMENTS = st.sampled_from(
+    [
+        "2026-11-21T11:00:00Z",
+        "2026-11-21T11:00:00.123456+02:00",
+        "2026-11-21T11:00:00",
+        "2026-11-21",
+        "2036-01-01T00:00:00Z",
+        "x",
+    ]
+)
+ODD = st.none() | st.integers(-5, 200) | st.text(max_size=4) | st.floats(allow_nan=False) | st.booleans()
+CALLS = st.fixed_dictionaries(
+    {"leg_id": st.sampled_from(["l1", "l2", "", "x" * 201])},
+    optional={
+        "happened_at": MOMENTS,
+        "ended_at": MOMENTS | st.none(),
+        "resource": st.sampled_from(["r", "", "other"]),
+        "direction": st.sampled_from(["inbound", "", "sideways"]) | st.none(),
+        "country": st.sampled_from(["HR", "hr", ""]),
+        "sip_code": st.integers(-1, 1000) | ODD,
+        "mos": st.floats(0, 6) | st.none() | ODD,
+        "amd_processed": st.booleans() | ODD,
+        "foreign_ids": st.dictionaries(st.sampled_from(["a", "", "b"]), st.sampled_from(["1", "é"]), max_size=2),
+        "unknown": st.just(1),
+    },
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(rows=st.lists(CALLS, min_size=1, max_size=4), as_arrow=st.booleans())
+def test_rows_read_by_columns_are_those_read_one_by_one(rows: list[dict[str, Any]], as_arrow: bool) -> None:
+    """Whatever is wrong with any of them: `read` compares the two."""
+    if not as_arrow:
+        read(Call, lines(rows))
+        return
+    with contextlib.suppress(pa.ArrowException, OverflowError, InvalidError):  # columns of mixed or of other types
+        read(Call, arrow(rows))

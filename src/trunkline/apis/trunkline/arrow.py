@@ -23,40 +23,35 @@ def is_arrow(body: bytes) -> bool:
     return body.startswith((_FILE, _STREAM))
 
 
-def rows(body: bytes, most: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield each row with its number from 1; what is null is left out. Raises InvalidError, TooLargeError."""
-    batches = _batches(body, most)
-    return _rows(batches)
-
-
-def _batches(body: bytes, most: int) -> list[Any]:
+def table(body: bytes, most: int) -> Any:
+    """Return a body as a table. Raises InvalidError, TooLargeError."""
     try:
         _check_messages(body)
         source = pa.BufferReader(body)
         if body.startswith(_FILE):
             file = pa.ipc.open_file(source)
             _check_types(file.schema)
-            batches = [file.get_batch(number) for number in range(file.num_record_batches)]
+            schema, batches = file.schema, [file.get_batch(number) for number in range(file.num_record_batches)]
         else:
             stream = pa.ipc.open_stream(source)
             _check_types(stream.schema)
-            batches = list(stream)
+            schema, batches = stream.schema, list(stream)
         for batch in batches:
             batch.validate(full=True)
     except (OSError, ValueError, IndexError, struct.error, pa.ArrowException, MemoryError) as error:
         raise InvalidError(_BROKEN.format(str(error).partition("\n")[0][:200]), target="body") from error
     if sum(batch.num_rows for batch in batches) > most:
         raise TooLargeError(f"At most {most} facts are taken at once.")
-    return batches
+    return pa.Table.from_batches(batches, schema)
 
 
-def _rows(batches: list[Any]) -> Iterator[tuple[int, dict[str, Any]]]:
-    number = 0
-    for batch in batches:
-        for start in range(0, batch.num_rows, _SLICE):
-            for row in batch.slice(start, _SLICE).to_pylist(maps_as_pydicts="lossy"):
-                number += 1
-                yield number, {name: _plain(value) for name, value in row.items() if value is not None}
+def rows(those: Any, first: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield each row of a table with its number, counted from that of the first; what is null is left out."""
+    number = first - 1
+    for start in range(0, those.num_rows, _SLICE):
+        for row in those.slice(start, _SLICE).to_pylist(maps_as_pydicts="lossy"):
+            number += 1
+            yield number, {name: _plain(value) for name, value in row.items() if value is not None}
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
 from trunkline.apis.trunkline.auth import Callers
-from trunkline.apis.trunkline.posted import Reading, items, packed
+from trunkline.apis.trunkline.posted import Body, Reading
 from trunkline.catalogue.facts import Call, CallEvent, Fact, Message, Request, Sample
 from trunkline.errors import ConflictError, InvalidError
 from trunkline.services import repeatability
@@ -24,7 +25,11 @@ from trunkline.telemetry.recorder import Recorder
 
 SMALL = 16 * 1024
 """Up to so many bytes are read at once on the loop: a thread would cost more."""
+STRAIGHT = 64 * 1024
+"""What is larger, unpacked, goes straight into the store; the rest waits in the inbox for company."""
 LONGEST_KEY = 128
+_FILE = re.compile(r"[0-9a-f]{64}")
+_CHUNK = re.compile(r"([0-9a-f]{64})/([1-9][0-9]{0,8})")
 OPERATIONS: dict[str, type[Fact]] = {
     "PostRequests": Request,
     "PostCalls": Call,
@@ -50,31 +55,53 @@ class IngestHandlers:
 
     def handlers(self) -> dict[str, Handler]:
         """Return the handler of each operation."""
-        return {name: partial(self._take, kind) for name, kind in OPERATIONS.items()}
+        ways: dict[str, Handler] = {name: partial(self._take, kind) for name, kind in OPERATIONS.items()}
+        return {**ways, "GetImport": self._imported}
 
     async def _take(self, kind: type[Fact], exchange: Exchange) -> Response:
         """Take facts of a kind: 200 with how many, and which ones not; 400 when none can be."""
-        key = _key(exchange)
+        key, chunk = _key(exchange), _chunk(exchange, kind)
+        if key and chunk:
+            raise InvalidError("A chunk of a file needs no Idempotency-Key.", target="Idempotency-Key")
         reading = Reading(kind, _accounts(self._callers, exchange), exchange.at)
-        media_type, encoding = (exchange.headers.get(name, "") for name in ("content-type", "content-encoding"))
+        is_small = len(exchange.body) <= SMALL and "content-encoding" not in exchange.headers
 
-        def read() -> list[bytes]:
-            return packed(reading, items(exchange.body, media_type.lower(), encoding), pack)
+        def read() -> tuple[Sequence[bytes], Any]:
+            media_type, encoding = (exchange.headers.get(name, "") for name in ("content-type", "content-encoding"))
+            body = Body(exchange.body, media_type.lower(), encoding)
+            if chunk or (body.size > STRAIGHT and not key):
+                return (), reading.batch(body)
+            return [pack(facts) for facts in reading.facts(body.items())], None
 
-        is_small = len(exchange.body) <= SMALL and not encoding
-        blocks = read() if is_small else await asyncio.to_thread(read)
-        answer = msgspec.json.encode(
-            {
-                "accepted": reading.accepted,
-                "rejected": reading.rejected,
-                "rejected_total": reading.rejected_total,
-            }
-        )
-        if key:
-            answer = await self._once(exchange, kind, key, blocks, answer)
+        blocks, rows = read() if is_small else await asyncio.to_thread(read)
+        answer: dict[str, Any] = {
+            "accepted": reading.accepted,
+            "rejected": reading.rejected,
+            "rejected_total": reading.rejected_total,
+        }
+        if chunk:
+            is_new = await self._recorder.load(kind.table, rows, chunk)
+            return json_response(answer if is_new else {**answer, "accepted": 0, "again": True})
+        reading.check()
+        if rows is not None:
+            await self._recorder.load(kind.table, rows)
+        elif key:
+            return json_response(
+                msgspec.Raw(await self._once(exchange, kind, key, blocks, msgspec.json.encode(answer)))
+            )
         elif blocks:
             await self._recorder.keep([(kind.table, block) for block in blocks])
-        return json_response(msgspec.Raw(answer))
+        return json_response(answer)
+
+    async def _imported(self, exchange: Exchange) -> Response:
+        """Tell how many chunks of a file have been loaded: where an import goes on."""
+        kind = next((kind for kind in OPERATIONS.values() if kind.table == exchange.query.get("fact", "")), None)
+        if kind is None:
+            tables = ", ".join(kind.table for kind in OPERATIONS.values())
+            raise InvalidError(f"Name the fact that the file holds: {tables}.", target="fact")
+        file = exchange.params["file"]
+        chunks = await asyncio.to_thread(self._recorder.loaded, _source(exchange, kind, file))
+        return json_response({"file": file, "fact": kind.table, "chunks": chunks})
 
     async def _once(
         self, exchange: Exchange, kind: type[Fact], key: str, blocks: Sequence[bytes], answer: bytes
@@ -110,6 +137,25 @@ def _accounts(callers: Callers, exchange: Exchange) -> Any:
         return found
 
     return account
+
+
+def _chunk(exchange: Exchange, kind: type[Fact]) -> tuple[str, int] | None:
+    """Return which chunk of which file a body is, if it says so; raises InvalidError."""
+    text = exchange.headers.get("trunkline-chunk", "").strip()
+    if not text:
+        return None
+    found = _CHUNK.fullmatch(text)
+    if found is None:
+        raise InvalidError(
+            "A chunk is the SHA-256 of its file, a slash, and its number from 1.", target="Trunkline-Chunk"
+        )
+    return _source(exchange, kind, found[1]), int(found[2])
+
+
+def _source(exchange: Exchange, kind: type[Fact], file: str) -> str:
+    if not _FILE.fullmatch(file):
+        raise InvalidError("A file is known by its SHA-256: 64 hexadecimal digits.", target="file")
+    return f"file {exchange.owner.name} {kind.table} {file}"
 
 
 def _key(exchange: Exchange) -> str:

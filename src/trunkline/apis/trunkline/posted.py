@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -14,16 +14,18 @@ import msgspec
 import pyarrow as pa
 
 from trunkline.apis.trunkline import arrow
+from trunkline.apis.trunkline.columnar import Columns, NotPlainError
 from trunkline.catalogue.columns import MOMENT, Column, columns, constrained
 from trunkline.catalogue.facts import Fact, Request, status_class
 from trunkline.catalogue.load import load
 from trunkline.errors import InvalidError, TooLargeError, TrunklineError
+from trunkline.telemetry.batches import batch, schema
 
 LONGEST_LINE = 64 * 1024
 MOST_UNPACKED = 32 * 1024 * 1024
 MOST_FACTS = 100_000
 MOST_LISTED = 100
-SLICE = 1000
+SLICE = 5000
 AHEAD = timedelta(minutes=5)
 BEHIND = timedelta(days=3660)
 _CHUNK = 256 * 1024
@@ -62,13 +64,19 @@ class Reading:
         self._account = account
         self._now = now
         self._decoder = msgspec.json.Decoder(posted(kind))
+        self._defaults = [
+            (name, "" if name in LEFT_OUT else column.default)
+            for name, column in columns(kind).items()
+            if not (column.is_inner or column.is_optional or name == MOMENT)
+            and (name in LEFT_OUT or not column.is_required)
+        ]
         self._moments = [name for name, column in columns(kind).items() if column.of is datetime]
         self.accepted = 0
         self.rejected: list[Rejected] = []
         self.rejected_total = 0
 
     def facts(self, items: Iterator[Item]) -> Iterator[list[Fact]]:
-        """Yield the facts, some at a time. Raises InvalidError when there is not one."""
+        """Yield the facts, some at a time."""
         some: list[Fact] = []
         for line, item in items:
             fact = self._fact(line, item)
@@ -79,20 +87,34 @@ class Reading:
                     yield some
                     some = []
         self.accepted += len(some)
-        if not self.accepted:
-            raise self._nothing()
         if some:
             yield some
 
-    def _nothing(self) -> InvalidError:
-        """Say why there is not one fact in the body."""
+    def batch(self, body: Body) -> Any:
+        """Return the facts as one table, which may be empty: read by columns where that can be."""
+        reader = Columns(self._kind, self._account, _operation, (self._now - BEHIND, self._now + AHEAD), self._now)
+        found = [table for part in body.parts() for table in self._part(reader, part)]
+        return pa.concat_tables(found) if found else schema(self._kind).empty_table()
+
+    def _part(self, reader: Columns, part: Part) -> Iterator[Any]:
+        try:
+            table = part.columns(reader)
+        except NotPlainError:
+            facts = [fact for line, item in part.items() if (fact := self._fact(line, item)) is not None]
+            table = batch(self._kind, facts)
+        self.accepted += len(table)
+        if len(table):
+            yield table
+
+    def check(self) -> None:
+        """Raise InvalidError when there was not one fact that could be taken."""
+        if self.accepted:
+            return
         if not self.rejected:
-            return InvalidError("There are no facts in the body.", target="body")
+            raise InvalidError("There are no facts in the body.", target="body")
         first = self.rejected[0]
         others = f", and {self.rejected_total - 1} more" if self.rejected_total > 1 else ""
-        return InvalidError(
-            f"No fact can be taken: line {first.line}{others}: {first.why}", target=first.path or "body"
-        )
+        raise InvalidError(f"No fact can be taken: line {first.line}{others}: {first.why}", target=first.path or "body")
 
     def _fact(self, line: int, item: Any) -> Fact | None:
         try:
@@ -119,6 +141,9 @@ class Reading:
 
     def _finish(self, given: Any) -> None:
         """Fill in what a posted fact may leave out; raises InvalidError, and what `account` does."""
+        for name, default in self._defaults:
+            if getattr(given, name) is None:
+                setattr(given, name, default)
         try:
             given.resource = self._account(given.resource)
         except TrunklineError as error:
@@ -154,16 +179,10 @@ def posted(kind: type[Fact]) -> Any:
     fields: list[tuple[str, Any, Any] | tuple[str, Any]] = []
     for name, column in columns(kind).items():
         hint = constrained(hints[name])
-        if column.is_inner:
-            continue
-        if name == MOMENT:
-            fields.append((name, datetime | None, None))
-        elif column.is_map:
-            fields.append((name, hint, msgspec.field(default_factory=dict)))
-        elif column.is_required and name not in LEFT_OUT:
+        if column.is_required and name not in LEFT_OUT:
             fields.append((name, hint))
-        else:
-            fields.append((name, hint, "" if column.is_required else column.default))
+        elif not column.is_inner:
+            fields.append((name, hint | None, None))  # what is null is left out
     return msgspec.defstruct(f"Posted{kind.__name__}", fields, kw_only=True, forbid_unknown_fields=True)
 
 
@@ -193,40 +212,76 @@ def _explained(kind: type[Fact], text: str) -> tuple[str, str]:
 # --- bodies ---
 
 
-def items(body: bytes, media_type: str, encoding: str) -> Iterator[Item]:
-    """Take a body apart. Raises InvalidError when it cannot be read as a whole, TooLargeError."""
-    codecs = [word for part in encoding.lower().split(",") if (word := part.strip()) not in {"", "identity"}]
-    if len(codecs) > 1:
-        raise InvalidError("A body is packed once.", target="Content-Encoding")
-    for codec in codecs:
-        body = _unpacked(body, codec)
-    if arrow.is_arrow(body) or "arrow" in media_type:
-        return arrow.rows(body, MOST_FACTS)
-    head = body[:1000].lstrip()[:1]
-    if head == b"[":
-        return _parts(body)
-    if not head and not body.strip():
-        raise InvalidError("The body is empty: send one JSON object a line, or an array.", target="body")
-    return _lines(body)
+class Part:
+    """Some rows of a body, one after the other: as items, or as columns."""
+
+    def __init__(self, first: int, rows: Any) -> None:
+        self._first = first
+        self._rows = rows
+
+    def items(self) -> Iterator[Item]:
+        """Yield each row with its number."""
+        if isinstance(self._rows, list):
+            return ((number, line) for number, line in enumerate(self._rows, self._first) if line.strip())
+        return arrow.rows(self._rows, self._first)
+
+    def columns(self, reader: Columns) -> Any:
+        """Return the rows as a batch; raises NotPlainError."""
+        if not isinstance(self._rows, list):
+            return reader.table(self._rows)
+        if max(map(len, self._rows), default=0) > LONGEST_LINE:
+            raise NotPlainError
+        return reader.lines(b"\n".join(self._rows), sum(1 for line in self._rows if line.strip()))
 
 
-def _lines(body: bytes) -> Iterator[Item]:
+class Body:
+    """A body, unpacked: lines of JSON, an array, or Arrow. Raises InvalidError when it is none, TooLargeError."""
+
+    def __init__(self, body: bytes, media_type: str, encoding: str) -> None:
+        codecs = [word for part in encoding.lower().split(",") if (word := part.strip()) not in {"", "identity"}]
+        if len(codecs) > 1:
+            raise InvalidError("A body is packed once.", target="Content-Encoding")
+        for codec in codecs:
+            body = _unpacked(body, codec)
+        self.size = len(body)
+        self._table: Any = None
+        self._lines: list[bytes] = []
+        if arrow.is_arrow(body) or "arrow" in media_type:
+            self._table = arrow.table(body, MOST_FACTS)
+            return
+        head = body[:1000].lstrip()[:1]
+        if not head and not body.strip():
+            raise InvalidError("The body is empty: send one JSON object a line, or an array.", target="body")
+        self._lines = _elements(body) if head == b"[" else _lines(body)
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the rows, some at a time."""
+        if self._table is not None:
+            return (Part(start + 1, self._table.slice(start, SLICE)) for start in range(0, self._table.num_rows, SLICE))
+        return (Part(start + 1, self._lines[start : start + SLICE]) for start in range(0, len(self._lines), SLICE))
+
+    def items(self) -> Iterator[Item]:
+        """Yield each row with its number."""
+        return (item for part in self.parts() for item in part.items())
+
+
+def _lines(body: bytes) -> list[bytes]:
     lines = body.split(b"\n", MOST_FACTS)
     if len(lines) > MOST_FACTS:
         raise TooLargeError(f"At most {MOST_FACTS} facts are taken at once.")
     if lines[0].strip() == b"{":  # one object, written over several lines for people
-        return iter([(1, body)])
-    return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+        return [body]
+    return lines
 
 
-def _parts(body: bytes) -> Iterator[Item]:
+def _elements(body: bytes) -> list[bytes]:
     try:
         parts = msgspec.json.decode(body, type=list[msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidError(f"The body is not a JSON array: {error}.", target="body") from error
     if len(parts) > MOST_FACTS:
         raise TooLargeError(f"At most {MOST_FACTS} facts are taken at once.")
-    return enumerate((bytes(part) for part in parts), 1)
+    return [bytes(part) for part in parts]
 
 
 def _unpacked(body: bytes, codec: str) -> bytes:
@@ -246,8 +301,3 @@ def _unpacked(body: bytes, codec: str) -> bytes:
     except (OSError, pa.ArrowException) as error:
         raise InvalidError(f"The body is not {name}.", target="Content-Encoding") from error
     return b"".join(chunks)
-
-
-def packed(reading: Reading, those: Iterator[Item], pack: Callable[[Sequence[Fact]], bytes]) -> list[bytes]:
-    """Read everything and return it packed, some facts a block; for a thread."""
-    return [pack(facts) for facts in reading.facts(those)]

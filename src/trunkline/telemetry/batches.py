@@ -1,0 +1,71 @@
+"""Facts in columns: the form in which many travel, and in which a store takes them in and gives them back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+
+from trunkline.catalogue.columns import Column, columns
+from trunkline.catalogue.facts import Fact
+
+_TYPES: dict[Any, Any] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    datetime: pa.timestamp("us"),
+    dict[str, str]: pa.map_(pa.string(), pa.string()),
+}
+
+
+@cache
+def schema(kind: type[Fact]) -> Any:
+    """Return the Arrow schema of a kind of fact; moments are UTC without saying so, as the stores keep them."""
+    return pa.schema([(name, _TYPES[column.of]) for name, column in columns(kind).items()])
+
+
+def batch(kind: type[Fact], facts: Sequence[Fact]) -> Any:
+    """Return facts of one kind as a table."""
+    return pa.Table.from_arrays(
+        [_array(column, [getattr(fact, name) for fact in facts]) for name, column in columns(kind).items()],
+        schema=schema(kind),
+    )
+
+
+def facts_of(kind: type[Fact], rows: Any) -> list[Fact]:
+    """Return a table's rows as facts."""
+    values = [_values(column, rows.column(name)) for name, column in columns(kind).items()]
+    names = list(columns(kind))
+    return [kind(**dict(zip(names, row, strict=True))) for row in zip(*values, strict=True)]
+
+
+def empty_maps(count: int) -> Any:
+    """Return a column of that many maps in which nothing is."""
+    offsets = pa.array([0] * (count + 1), type=pa.int32())
+    return pa.MapArray.from_arrays(offsets, pa.array([], type=pa.string()), pa.array([], type=pa.string()))
+
+
+def _array(column: Column, values: list[Any]) -> Any:
+    if column.of is datetime:
+        values = [value and _naive(value) for value in values]
+    elif column.is_map:
+        if not any(values):
+            return empty_maps(len(values))
+        values = [list(value.items()) for value in values]
+    return pa.array(values, type=_TYPES[column.of])
+
+
+def _values(column: Column, found: Any) -> list[Any]:
+    if column.of is datetime:
+        return [value and value.replace(tzinfo=UTC) for value in found.to_pylist()]
+    if column.is_map:
+        return [dict(value) for value in found.to_pylist()]
+    return list(found.to_pylist())
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

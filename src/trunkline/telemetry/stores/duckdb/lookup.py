@@ -1,0 +1,87 @@
+"""Ids are found by their hash: where in time the facts lie that bear one.
+
+New entries stand in one table as they come, and go from there by their hash into one of several; so a search reads a
+small part of a few columns, nothing is ever sorted, and no index has to be kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+
+from trunkline.catalogue.columns import columns
+from trunkline.catalogue.facts import KINDS, Fact
+
+PARTS = 64
+FLUSHED = 1_000_000
+"""So many new entries wait at most until they are sorted out."""
+_PROBE = "trunkline"
+_SHAPE = "(hash UBIGINT, fact UTINYINT, first TIMESTAMP, last TIMESTAMP)"
+TABLES = tuple(kind.table for kind in KINDS)
+"""A fact's table by its number in an entry: new kinds go to the end of KINDS."""
+
+
+def parts() -> Iterator[tuple[int, str]]:
+    """Yield the tables into which entries are sorted out, with their numbers."""
+    return ((number, f"ids.part_{number:02}") for number in range(PARTS))
+
+
+def missing(connection: duckdb.DuckDBPyConnection, named: set[str]) -> list[str]:
+    """Return the statements that make the entries, and make them anew where the engine's hash has changed."""
+    if "hashed_by" in named:
+        probe = connection.execute("SELECT hash = hash(?) FROM ids.hashed_by", [_PROBE]).fetchone()
+        if probe == (True,):
+            return []
+    changes = ["DROP SCHEMA IF EXISTS ids CASCADE", "CREATE SCHEMA ids"]
+    changes += [f"CREATE TABLE {name} {_SHAPE}" for _, name in (*parts(), (0, "ids.fresh"))]
+    changes += [f"CREATE TABLE ids.hashed_by AS SELECT hash('{_PROBE}') AS hash"]
+    for kind in KINDS:
+        if kind.table in named:
+            changes += [entered(kind, kind.table), *sorted_out()]
+    return changes
+
+
+def entered(kind: type[Fact], source: str) -> str:
+    """Return the statement that enters the ids of facts of a source; "" for a kind without."""
+    names = [name for name, column in columns(kind).items() if column.is_id]
+    lists = [f"[{', '.join(names)}]"] if names else []
+    if "foreign_ids" in columns(kind):
+        lists.append("map_values(foreign_ids)")
+    if not lists:
+        return ""
+    every = lists[0] if len(lists) == 1 else f"list_concat({', '.join(lists)})"
+    return (
+        f"INSERT INTO ids.fresh SELECT hash(id), {TABLES.index(kind.table)}, min(happened_at), max(happened_at) "  # noqa: S608 - names only
+        f"FROM (SELECT unnest({every}) AS id, happened_at FROM {source}) WHERE id <> '' "
+        "GROUP BY hash(id), date_trunc('day', happened_at)"
+    )
+
+
+def sorted_out() -> list[str]:
+    """Return the statements that sort the new entries out."""
+    of_day = "hash, fact, min(first), max(last) FROM ids.fresh"
+    changes = [
+        f"INSERT INTO {name} SELECT {of_day} WHERE hash % {PARTS} = {number} "
+        "GROUP BY hash, fact, date_trunc('day', first)"
+        for number, name in parts()
+    ]
+    return [*changes, "DELETE FROM ids.fresh"]
+
+
+def forgotten(table: str) -> list[str]:
+    """Return the statements that remove a table's entries from before a moment, which is bound."""
+    fact = TABLES.index(table)
+    return [
+        f"DELETE FROM {name} WHERE fact = {fact} AND last < ?"  # noqa: S608 - names only
+        for name in ("ids.fresh", *(name for _, name in parts()))
+    ]
+
+
+def found(hashed: int) -> str:
+    """Return the question for the entries of a hash, which is bound twice."""
+    return (
+        "SELECT fact, min(first), max(last) FROM (SELECT * FROM ids.fresh WHERE hash = ? UNION ALL "  # noqa: S608 - names only
+        f"SELECT * FROM ids.part_{hashed % PARTS:02} WHERE hash = ?) "
+        "GROUP BY fact, date_trunc('day', first) ORDER BY 2, 1"
+    )

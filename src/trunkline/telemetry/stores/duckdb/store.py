@@ -1,0 +1,364 @@
+"""The file and those who use it: one writer, a cursor for each reader thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import duckdb
+import pyarrow.compute as pc
+
+from trunkline.catalogue.columns import MOMENT, kind_of
+from trunkline.catalogue.facts import KINDS
+from trunkline.errors import ConfigurationError, UnavailableError
+from trunkline.telemetry.batches import schema
+from trunkline.telemetry.planner import Plan
+from trunkline.telemetry.rollups import rollups
+from trunkline.telemetry.store import NONE_REPLACED, Span
+from trunkline.telemetry.stores.duckdb import lookup
+from trunkline.telemetry.stores.duckdb.schema import filled, gathered, prepare
+
+_CHECKPOINT_S = 300.0
+_GATHER_S = 600.0
+_GATHERED = 50_000
+_NAMED = {kind.table for kind in KINDS}
+
+
+# the engine has no business outside its own file: no foreign files, no extensions fetched from anywhere
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "wal_autocheckpoint": "1GB",
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+# trouble of the disk or of the engine, rather than of a statement
+_TROUBLE = (
+    duckdb.IOException,
+    duckdb.OutOfMemoryException,
+    duckdb.TransactionException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.ConnectionException,
+)
+_PATIENCE_S = 10.0
+_FARTHEST = timedelta(days=7)
+# what the system says of a place that cannot be used; every other error of opening is the file's own
+_OF_THE_PLACE = ("permission", "read-only", "space", "cannot open", "directory", "too large", "quota")
+
+
+class DuckDBStore:
+    """A DuckDB file that holds one table for each kind of fact.
+
+    A checkpoint that meets a full disk leaves the engine unusable until its file is opened anew; the writer does
+    that when it comes by next.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._writing = threading.Lock()
+        self._changed = threading.Condition()
+        self._asking = 0
+        self._is_open = False
+        try:
+            self._open()
+            self._writer.execute("SELECT max(number) FROM loaded")  # damage may show only when rows are read
+        except duckdb.Error as error:
+            self._close_all()
+            raise ConfigurationError(_refusal(file, _first_line(error))) from error
+
+    @property
+    def name(self) -> str:
+        """The file."""
+        return str(self._file)
+
+    def _open(self) -> None:
+        self._local = threading.local()
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
+        self._root = duckdb.connect(str(self._file), config=_CONFIG)
+        self._cursors.append(self._root)
+        self._writer = self._cursor()
+        self._checkpointed = self._gathered = time.monotonic()
+        prepare(self._writer)
+        self._fresh = self._count("ids.fresh")
+        touched = dict(self._writer.execute("SELECT fact, count(*) FROM touched GROUP BY 1").fetchall())
+        self._loose: dict[str, int] = {table: touched.get(table, 0) for table in rollups()}
+        self._is_open = True
+
+    def _count(self, table: str) -> int:
+        found = self._writer.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - a name
+        return int(found[0]) if found else 0
+
+    def loaded(self, source: str) -> int:
+        """Return the highest number of that source whose facts are here; raises UnavailableError."""
+        rows = self.answer(Plan("SELECT max(number) FROM loaded WHERE process = ?", (source,)))
+        return int(rows[0][0] or 0)
+
+    def append(
+        self, batches: Mapping[str, Any], marks: Mapping[str, int], replaced: Mapping[str, Any] = NONE_REPLACED
+    ) -> None:
+        """Add batches by table, take away the records `replaced`, and mark each source's number, all or nothing.
+
+        Raises UnavailableError when the store cannot write; whether it did shows in `loaded`.
+        """
+        with self._writing, self._transaction("write") as writer:
+            for table, rows in replaced.items():
+                self._replace(table, rows)
+            for table, rows in batches.items():
+                with self._incoming(table, rows):
+                    writer.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608 - a name
+                    self._enter(table)
+                    self._roll(table)
+            for source, number in marks.items():
+                writer.execute("DELETE FROM loaded WHERE process = ?", [source])
+                writer.execute("INSERT INTO loaded VALUES (?, ?)", [source, number])
+
+    def _enter(self, table: str) -> None:
+        """Let what came in be found by its ids."""
+        entered = lookup.entered(kind_of(table), "incoming")
+        if entered:
+            self._fresh += (self._writer.execute(entered).fetchone() or (0,))[0]
+
+    def _roll(self, table: str) -> None:
+        """Add what came in to its rollup."""
+        rollup = rollups().get(table)
+        if rollup is not None:
+            self._loose[table] += (self._writer.execute(filled(rollup, "incoming")).fetchone() or (0,))[0]
+            self._writer.execute(
+                "INSERT INTO touched SELECT DISTINCT ?, date_trunc('hour', happened_at) FROM incoming", [table]
+            )
+
+    @contextmanager
+    def _transaction(self, what: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Do something whole or not at all; raises UnavailableError for trouble of the disk or of the engine."""
+        self._mend()
+        try:
+            self._writer.execute("BEGIN")
+            yield self._writer
+            self._writer.execute("COMMIT")
+        except Exception as error:
+            self._roll_back()
+            if _is_trouble(error):
+                raise self._trouble(error, what) from error
+            raise
+
+    @contextmanager
+    def _incoming(self, table: str, rows: Any) -> Iterator[None]:
+        if table not in _NAMED:
+            raise KeyError(table)
+        self._writer.register("incoming", rows)
+        try:
+            yield
+        finally:
+            self._writer.unregister("incoming")
+
+    def _roll_back(self) -> None:
+        with suppress(duckdb.Error):  # a commit that failed has ended the transaction itself
+            self._writer.execute("ROLLBACK")
+
+    def known(self, table: str, pieces: Any) -> Any:
+        """Return the records that pieces belong to, those within a week of them; raises UnavailableError."""
+        key, wanted = kind_of(table).key, schema(kind_of(table))
+        same = " AND ".join(f"{table}.{name} = incoming.{name}" for name in key)
+        first, last = _ends(pieces)
+        with self._writing:
+            self._mend()
+            try:
+                with self._incoming(table, pieces):
+                    rows = self._writer.execute(
+                        f"SELECT rowid FROM {table} SEMI JOIN incoming ON {same} "  # noqa: S608 - names only
+                        f"WHERE {table}.happened_at BETWEEN ? AND ?",
+                        [first - _FARTHEST, last + _FARTHEST],
+                    ).fetchall()
+                # the engine reads all columns of what it joins: so rows are found first, and read then
+                places = ", ".join("?" * len(rows))
+                found = self._writer.sql(
+                    f"SELECT DISTINCT ON ({', '.join(key)}) {', '.join(wanted.names)} FROM {table} "  # noqa: S608
+                    f"WHERE {f'rowid IN ({places})' if rows else 'false'}",
+                    params=[row[0] for row in rows],
+                )
+                return found.to_arrow_table().cast(wanted)
+            except duckdb.Error as error:
+                if not _is_trouble(error):
+                    raise
+                raise self._trouble(error, "be read") from error
+
+    def _replace(self, table: str, records: Any) -> None:
+        """Take away records, within the transaction that brings what replaces them."""
+        same = " AND ".join(f"{table}.{name} = incoming.{name}" for name in (*kind_of(table).key, MOMENT))
+        with self._incoming(table, records):
+            self._writer.execute(
+                f"DELETE FROM {table} USING incoming WHERE {same} AND {table}.happened_at BETWEEN ? AND ?",  # noqa: S608
+                list(_ends(records)),
+            )
+
+    def answer(self, plan: Plan) -> list[tuple[Any, ...]]:
+        """Run a planned question and return its rows; raises UnavailableError."""
+        with self._asked():
+            return self._cursor().execute(plan.sql, list(plan.bound)).fetchall()
+
+    def table(self, plan: Plan) -> Any:
+        """Run a planned question and return its answer as an Arrow table; raises UnavailableError."""
+        with self._asked():
+            return self._cursor().sql(plan.sql, params=list(plan.bound)).to_arrow_table()
+
+    def spans(self, wanted: str) -> list[Span]:
+        """Return where in time facts bear an id, by table and day, oldest first; raises UnavailableError."""
+        with self._asked():
+            cursor = self._cursor()
+            hashed = (cursor.execute("SELECT hash(?)", [wanted]).fetchone() or (0,))[0]
+            entries = cursor.execute(lookup.found(hashed), [hashed, hashed]).fetchall()
+        return [
+            Span(lookup.TABLES[fact], first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
+            for fact, first, last in entries
+        ]
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """Let a reader in while the file is open; raises UnavailableError."""
+        with self._changed:
+            if not self._is_open:
+                raise UnavailableError("The fact store cannot be read now.")
+            self._asking += 1
+        try:
+            yield
+        except duckdb.Error as error:
+            if not _is_trouble(error):
+                raise
+            raise self._trouble(error, "be read") from error
+        finally:
+            with self._changed:
+                self._asking -= 1
+                self._changed.notify_all()
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
+        if cursor is None:
+            with self._changed:
+                cursor = self._local.cursor = self._root.cursor()
+                self._cursors.append(cursor)
+        return cursor
+
+    def _trouble(self, error: duckdb.Error, what: str) -> UnavailableError:
+        if isinstance(error, duckdb.FatalException):
+            self._is_open = False
+        return UnavailableError(f"The fact store cannot {what} now: {_first_line(error)}.")
+
+    def _mend(self) -> None:
+        """Open the file anew if the engine gave up on it; raises UnavailableError."""
+        if self._is_open:
+            return
+        self._close_all()
+        try:
+            self._open()
+        except duckdb.Error as error:
+            self._close_all()
+            raise UnavailableError(f"The fact store cannot be opened now: {_first_line(error)}.") from error
+
+    def tidy(self) -> None:
+        """Sort out new ids, bring rollups together, checkpoint: each when it is due; raises UnavailableError."""
+        now = time.monotonic()
+        if self._is_open and self._fresh >= lookup.FLUSHED:
+            self._sort_out()
+        is_due = now - self._gathered >= _GATHER_S
+        for table, loose in self._loose.items() if self._is_open else ():
+            if loose >= _GATHERED or (is_due and loose):
+                self._gather(table)
+        if is_due:
+            self._gathered = now
+        if not self._is_open or now - self._checkpointed >= _CHECKPOINT_S:
+            self.checkpoint()
+
+    def _sort_out(self) -> None:
+        with self._writing, self._transaction("write") as writer:
+            for change in lookup.sorted_out():
+                writer.execute(change)
+        self._fresh = 0
+
+    def _gather(self, table: str) -> None:
+        """Bring the rows of a rollup together in the hours that gained some."""
+        with self._writing, self._transaction("write") as writer:
+            writer.execute(
+                "CREATE OR REPLACE TEMP TABLE hours AS SELECT DISTINCT hour FROM touched WHERE fact = ?", [table]
+            )
+            for change in gathered(rollups()[table]):
+                writer.execute(change)
+            writer.execute("DELETE FROM touched WHERE fact = ?", [table])
+        self._loose[table] = 0
+
+    def forget(self, table: str, before: datetime) -> None:
+        """Remove the facts of a table from before a moment, and what was made of them; raises UnavailableError.
+
+        The moment counts to the minute, so that a rollup and its facts stay equal.
+        """
+        if table not in _NAMED:
+            raise KeyError(table)
+        moment = _naive(before).replace(second=0, microsecond=0)
+        rollup = rollups().get(table)
+        with self._writing, self._transaction("write") as writer:
+            writer.execute(f"DELETE FROM {table} WHERE happened_at < ?", [moment])  # noqa: S608 - a name
+            if rollup is not None:
+                writer.execute(f"DELETE FROM {rollup.name} WHERE happened_at < ?", [moment])  # noqa: S608 - a name
+            for change in lookup.forgotten(table):
+                writer.execute(change, [moment])
+
+    def checkpoint(self) -> None:
+        """Write the log into the file; raises UnavailableError."""
+        with self._writing:
+            self._mend()
+            try:
+                self._writer.execute("CHECKPOINT")
+            except duckdb.Error as error:
+                if not _is_trouble(error):
+                    raise
+                raise self._trouble(error, "write") from error
+            self._checkpointed = time.monotonic()
+
+    def close(self) -> None:
+        """Close the store."""
+        with self._writing:
+            self._close_all()
+
+    def _close_all(self) -> None:
+        """Close the file and every cursor on it; those who ask are waited for."""
+        with self._changed:
+            self._is_open = False
+            self._changed.wait_for(lambda: self._asking == 0, _PATIENCE_S)
+            for cursor in reversed(self._cursors):
+                cursor.close()
+            self._cursors.clear()
+
+
+def _ends(rows: Any) -> tuple[datetime, datetime]:
+    ends = pc.min_max(rows.column(MOMENT))
+    return ends["min"].as_py(), ends["max"].as_py()
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _is_trouble(error: Exception) -> TypeGuard[duckdb.Error]:
+    return isinstance(error, _TROUBLE) or type(error) is duckdb.Error  # a block that does not fit its checksum
+
+
+def _refusal(file: Path, reason: str) -> str:
+    """Say why no server can start on a file, and what helps."""
+    said = reason.replace(str(file), "").lower()
+    what = f"The fact store {file} cannot be opened: {reason}."
+    if "set lock" in said:
+        return f"{what} End the program that has it open, or choose another data folder with --data."
+    if any(word in said for word in _OF_THE_PLACE):
+        return f"{what} Make it writable and free some space, or choose another data folder with --data."
+    return (
+        f"{what} It is damaged: restore the data folder from a backup; or move this file and its .wal aside, which "
+        "loses the measurements in it and nothing else, for the server makes a new one."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".!")
