@@ -11,7 +11,8 @@ from tools import coverage
 from tools.tables import table
 from trunkline import config
 from trunkline.apis.trunkline.ingest import OPERATIONS
-from trunkline.apis.trunkline.posted import EXAMPLES, LEFT_OUT
+from trunkline.apis.trunkline.posted import EXAMPLES
+from trunkline.apis.trunkline.shapes import LEFT_OUT
 from trunkline.catalogue.columns import columns
 from trunkline.catalogue.load import load
 from trunkline.catalogue.rows import Service

@@ -18,7 +18,7 @@ from tests.telemetry.limited import in_a_process_with_a_small_disk
 from trunkline.catalogue.facts import Call, Request
 from trunkline.errors import ConfigurationError, UnavailableError
 from trunkline.telemetry.batches import batch
-from trunkline.telemetry.planner import Plan
+from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.stores.duckdb import DuckDBStore
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -23,8 +23,10 @@ from trunkline.catalogue.load import load
 from trunkline.catalogue.rows import Measure
 from trunkline.errors import InvalidError
 from trunkline.telemetry.calendar import beginning
-from trunkline.telemetry.planner import Plan, Planner
+from trunkline.telemetry.plan import Plan
+from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.questions import Condition, Rows, Series, Top
+from trunkline.telemetry.rollups import rollups
 from trunkline.telemetry.stores.duckdb import DuckDBStore
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -141,12 +143,18 @@ def questions() -> st.SearchStrategy[Series]:
     return st.builds(
         Series,
         measures=st.lists(st.sampled_from(OF_REQUESTS), min_size=1, max_size=4).map(tuple),
-        start=st.just(NOW),
-        end=st.just(NOW + timedelta(seconds=SPAN_S)),
+        start=st.sampled_from([0, 0, 1, 59_999_999, 60_000_000]).map(lambda us: NOW + timedelta(microseconds=us)),
+        end=st.sampled_from([0, 0, -1, -60_000_001]).map(lambda us: NOW + timedelta(seconds=SPAN_S, microseconds=us)),
         step_s=st.sampled_from([None, 1, 60, 61, 900, SPAN_S, 10 * SPAN_S]),
-        by=st.lists(st.sampled_from(COLUMNS), max_size=2, unique=True).map(tuple),
+        by=st.lists(st.sampled_from([*rollups()["requests"].by, *COLUMNS]), max_size=2, unique=True).map(tuple),
         where=st.lists(conditions(), max_size=2).map(tuple),
     )
+
+
+def empty(store: DuckDBStore, table: str) -> None:
+    """Take away all facts of a table, and what was made of them."""
+    for name in (table, f"{table}_by_minute") if table in rollups() else (table,):
+        store._writer.execute(f"DELETE FROM {name}")  # noqa: S608 - a name
 
 
 # --- the same by hand ---
@@ -242,7 +250,7 @@ def test_a_planned_answer_is_what_counting_by_hand_gives(
     store: DuckDBStore, facts: list[Request], question: Series
 ) -> None:
     """Whatever the facts, the measures, splits, steps and conditions."""
-    store._writer.execute("DELETE FROM requests")
+    empty(store, "requests")
     if facts:
         append(store, {"requests": facts}, "p", 1)
     rows = store.answer(PLANNER.plan(question))
@@ -255,13 +263,47 @@ def test_a_planned_answer_is_what_counting_by_hand_gives(
     assert [row[0] for row in rows] == sorted(row[0] for row in rows)
 
 
+ROLLED = Series(
+    measures=("requests.count", "requests.failure_rate", "requests.duration_avg", "requests.duration_max"),
+    start=NOW + timedelta(seconds=1),
+    end=NOW + timedelta(seconds=SPAN_S - 1),
+    by=("operation", "status"),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    batches=st.lists(st.lists(requests(), min_size=1, max_size=8), max_size=4),
+    step=st.sampled_from(["", "minute", "hour", "day"]),
+    is_gathered=st.booleans(),
+)
+def test_a_rollup_gives_what_the_facts_give(
+    store: DuckDBStore, batches: list[list[Request]], step: Any, is_gathered: bool
+) -> None:
+    """However they came in, its rows brought together or not, and whatever stands beside whole minutes."""
+    empty(store, "requests")
+    for facts in batches:
+        append(store, {"requests": facts})
+    if is_gathered:
+        store._gather("requests")
+    question = msgspec.structs.replace(ROLLED, step=step)
+    plan = PLANNER.plan(question)
+    of_facts = PLANNER.plan(msgspec.structs.replace(question, measures=(*question.measures, "requests.duration_p95")))
+    assert ("requests_by_minute" in plan.sql, "requests_by_minute" in of_facts.sql) == (True, False)
+    found = store.answer(plan)
+    expected = [row[:-1] for row in store.answer(of_facts)]
+    assert [row[:3] for row in found] == [row[:3] for row in expected]
+    for ours, theirs in zip(found, expected, strict=True):
+        assert all(map(same, ours[3:], theirs[3:])), (ours, theirs)
+
+
 @settings(max_examples=100, deadline=None)
 @given(facts=st.lists(samples(), max_size=25), question=questions_of_samples())
 def test_what_was_not_measured_is_neither_zero_nor_a_value(
     store: DuckDBStore, facts: list[Sample], question: Series
 ) -> None:
     """Averages, percentiles, distinct counts and comparisons pass over it."""
-    store._writer.execute("DELETE FROM samples")
+    empty(store, "samples")
     if facts:
         append(store, {"samples": facts}, "p", 1)
     splits = 1 + len(question.by)
@@ -278,7 +320,7 @@ def test_the_top_stands_alone_and_the_rest_together(
     store: DuckDBStore, facts: list[Request], question: Series, most: int, others: bool
 ) -> None:
     """By the first measure over the whole span; what is in no split has none, and percentiles stay right."""
-    store._writer.execute("DELETE FROM requests")
+    empty(store, "requests")
     if facts:
         append(store, {"requests": facts}, "p", 1)
     by = question.by or ("operation",)
@@ -328,7 +370,7 @@ def test_a_step_of_the_calendar_begins_where_it_does_on_the_wall(
     store: DuckDBStore, step: Any, zone: str, moment: str, expected: str
 ) -> None:
     """Days of 23 and 25 hours, hours that come twice, zones of quarter hours, weeks of three kinds."""
-    store._writer.execute("DELETE FROM requests")
+    empty(store, "requests")
     at = datetime.fromisoformat(moment)
     fact = Request(happened_at=at, resource="r", service="s", operation="o", status=200, status_class="2xx")
     append(store, {"requests": [fact]}, "p", 1)
@@ -353,7 +395,7 @@ def test_days_weeks_and_months_are_those_of_the_place(
     store: DuckDBStore, hours: list[int], zone: str, step: Any
 ) -> None:
     """As its own clock says, through a whole year with its changes."""
-    store._writer.execute("DELETE FROM requests")
+    empty(store, "requests")
     start = datetime(2026, 1, 1, tzinfo=UTC)
     moments = [start + timedelta(hours=hour, minutes=30) for hour in hours]
     append(
@@ -390,7 +432,7 @@ def test_a_zone_that_is_none_is_refused(zone: str) -> None:
 
 def test_the_samples_of_telephony_give_the_published_ratios(store: DuckDBStore) -> None:
     """72 attempts, 54 that rang, 34 answered: answer rate 47.22 %, answer seizure ratio 62.96 %, and the rest."""
-    store._writer.execute("DELETE FROM calls")
+    empty(store, "calls")
     kinds: list[tuple[int, dict[str, Any]]] = [
         (34, {"seized": True, "answered": True, "outcome": "answered", "sip_code": 200}),
         (13, {"seized": True, "outcome": "no answer", "sip_code": 480}),
@@ -425,7 +467,7 @@ def test_the_samples_of_telephony_give_the_published_ratios(store: DuckDBStore) 
 
 def test_rows_are_the_facts_themselves_in_order(store: DuckDBStore) -> None:
     """Of one call by any id it is known by, a page at a time, and without what is nobody's business."""
-    store._writer.execute("DELETE FROM calls")
+    empty(store, "calls")
     calls = [
         Call(happened_at=NOW + timedelta(seconds=n), resource="r", leg_id=f"l{n}", call_id="c", mos=4.0 - n)
         for n in (2, 0, 1)
@@ -452,7 +494,7 @@ def test_rows_are_the_facts_themselves_in_order(store: DuckDBStore) -> None:
 @pytest.mark.parametrize("word", ["SendChatMessage", "SENDCHATMESSAGE", "sendchatmessage"])
 def test_a_folded_condition_takes_a_word_in_any_case(store: DuckDBStore, op: Any, word: str) -> None:
     """Whether the fact or the question has the capitals."""
-    store._writer.execute("DELETE FROM requests")
+    empty(store, "requests")
     fact = Request(
         happened_at=NOW, resource="r", service="s", operation="sendChatMESSAGE", status=200, status_class="2xx"
     )
@@ -524,7 +566,7 @@ def test_a_step_that_is_none_is_refused(step_s: int) -> None:
 
 def test_steps_are_counted_from_the_start_of_the_question(store: DuckDBStore) -> None:
     """Not from the full minute or hour: a question that starts at 12:00:30 has steps that do."""
-    store._writer.execute("DELETE FROM requests")
+    empty(store, "requests")
     moments = [NOW + timedelta(seconds=seconds) for seconds in (29, 30, 89, 90)]
     facts = [
         Request(happened_at=at, resource="r", service="s", operation="o", status=200, status_class="2xx")
@@ -541,7 +583,7 @@ def test_steps_are_counted_from_the_start_of_the_question(store: DuckDBStore) ->
 )
 def test_a_question_may_start_before_all_clocks(store: DuckDBStore, start: datetime) -> None:
     """Years before 1970 count as exactly as those after."""
-    store._writer.execute("DELETE FROM requests")
+    empty(store, "requests")
     fact = Request(happened_at=NOW, resource="r", service="s", operation="o", status=200, status_class="2xx")
     append(store, {"requests": [fact]}, "p", 1)
     question = Series(measures=("requests.count",), start=start, end=NOW + timedelta(days=1), step_s=7)

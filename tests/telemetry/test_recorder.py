@@ -26,7 +26,8 @@ from trunkline.state.database import Database
 from trunkline.state.transaction import Transaction, metadata
 from trunkline.telemetry.inbox import MOST_A_GROUP, Inbox
 from trunkline.telemetry.loader import Loader
-from trunkline.telemetry.planner import Plan, Planner
+from trunkline.telemetry.plan import Plan
+from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.questions import Series
 from trunkline.telemetry.recorder import Recorder
 from trunkline.telemetry.stores.duckdb import DuckDBStore

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from trunkline.catalogue.columns import MOMENT, Column, tables
@@ -16,7 +16,9 @@ from trunkline.catalogue.rows import Measure
 from trunkline.clock import microseconds
 from trunkline.errors import InvalidError
 from trunkline.telemetry import calendar
+from trunkline.telemetry.plan import Plan, joined, naive
 from trunkline.telemetry.questions import Condition, Rows, Series
+from trunkline.telemetry.rolled import AGGREGATES, rolled_up
 
 _LARGEST = 2**62
 # moments filter by their span alone, and what is inner is nobody's business
@@ -24,14 +26,6 @@ _DIMENSIONS = {
     table: {name: column for name, column in columns.items() if column.of is not datetime and not column.is_inner}
     for table, columns in tables().items()
 }
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A statement, or a part of one, and what is bound to its question marks."""
-
-    sql: str
-    bound: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,26 +66,47 @@ class Planner:
         """
         table = self._table(question)
         splits = [self._text(table, name) for name in question.by]
-        measures = [self._measure(name) for name in question.measures]
         where = self._where_all(table, question.start, question.end, question.where)
-        groups = ", ".join(str(place) for place in range(1, len(splits) + 2))
+        rolled = rolled_up(question, table, self._leaves(question.measures))
+        measures = [self._measure(name, is_rolled=rolled is not None) for name in question.measures]
+        source = rolled or Plan(table)
         limit = Plan(" LIMIT ?", (question.limit,)) if question.limit is not None else Plan("")
         if question.top is not None:
-            return self._top(question, table, splits, where, groups, limit)
-        columns = _joined(", ", [self._step(question), *splits, *measures])
-        return _joined(
+            return self._top(question, table, source, splits, measures, where, limit)
+        groups = ", ".join(str(place) for place in range(1, len(splits) + 2))
+        columns = joined(", ", [self._step(question), *splits, *measures])
+        return joined(
             "",
             [
                 Plan("SELECT "),
                 columns,
-                Plan(f" FROM {table} WHERE "),
+                Plan(" FROM "),
+                source,
+                Plan(" WHERE "),
                 where,
                 Plan(f" GROUP BY {groups} ORDER BY {groups}"),
                 limit,
             ],
         )
 
-    def _top(self, question: Series, table: str, splits: Sequence[Plan], where: Plan, groups: str, limit: Plan) -> Plan:
+    def _leaves(self, names: Iterable[str]) -> list[Measure]:
+        """Return the measures that measures are made of, which are none of others."""
+        found: list[Measure] = []
+        for name in names:
+            measure = self._measures[name]
+            found += self._leaves(measure.ratio) if measure.ratio else [measure]
+        return found
+
+    def _top(
+        self,
+        question: Series,
+        table: str,
+        source: Plan,
+        splits: Sequence[Plan],
+        measures: Sequence[Plan],
+        where: Plan,
+        limit: Plan,
+    ) -> Plan:
         """Plan a series in which only the splits with most of the first measure stand alone."""
         top = question.top
         if top is None or not splits or not 0 < top.most <= _LARGEST:
@@ -104,19 +119,22 @@ class Planner:
         order = ", ".join(f"split_{place}" for place in places)
         kept = ", ".join(f"split_{place} AS kept_{place}" for place in places)
         same = " AND ".join(f"split_{place} = kept_{place}" for place in places)
+        groups = ", ".join(str(place) for place in range(1, len(splits) + 2))
         last = "1, kept_1 IS NULL, " + ", ".join(str(place + 1) for place in places)
         shown = ", ".join(f"kept_{place}" for place in places)
-        return _joined(
+        return joined(
             "",
             [
                 Plan("WITH facts AS (SELECT "),
-                _joined(", ", [Plan(f"{step.sql} AS step", step.bound), *named, Plan(f"{table}.*")]),
-                Plan(f" FROM {table} WHERE "),
+                joined(", ", [Plan(f"{step.sql} AS step", step.bound), *named, Plan(f"{table}.*")]),
+                Plan(" FROM "),
+                source,
+                Plan(" WHERE "),
                 where,
                 Plan(f"), best AS (SELECT {kept} FROM facts GROUP BY {order} ORDER BY "),  # noqa: S608 - names only
-                self._measure(question.measures[0]),
+                measures[0],
                 Plan(f" DESC NULLS LAST, {order} LIMIT ?) SELECT step, {shown}, ", (top.most,)),
-                _joined(", ", [self._measure(name) for name in question.measures]),
+                joined(", ", measures),
                 Plan(f" FROM facts {'LEFT ' if top.others else ''}JOIN best ON {same}"),
                 Plan(f" GROUP BY {groups} ORDER BY {last}"),
                 limit,
@@ -141,11 +159,11 @@ class Planner:
             conditions.append(self._known_as(table, question.id))
         direction = "DESC" if question.newest_first else "ASC"
         order = ", ".join(f"{name} {direction}" for name in (MOMENT, *ids))
-        return _joined(
+        return joined(
             "",
             [
                 Plan(f"SELECT {', '.join(shown)} FROM {table} WHERE "),  # noqa: S608 - names only
-                _joined(" AND ", conditions),
+                joined(" AND ", conditions),
                 Plan(f" ORDER BY {order} LIMIT ? OFFSET ?", (question.limit, question.skip)),
             ],
         )
@@ -156,8 +174,8 @@ class Planner:
         parts = [Plan(f"{name} = ?", (wanted,)) for name, column in columns.items() if column.is_id]
         if "foreign_ids" in columns:
             parts.append(Plan(self._dialect.any_entry.format(column="foreign_ids"), (wanted,)))
-        joined = _joined(" OR ", parts)
-        return Plan(f"({joined.sql})", joined.bound)
+        either = joined(" OR ", parts)
+        return Plan(f"({either.sql})", either.bound)
 
     # --- parts ---
 
@@ -192,7 +210,7 @@ class Planner:
         cases = ""
         for until, offset_us in offsets[:-1]:
             cases += "WHEN happened_at < ? THEN ? "
-            bound += [_naive(until), offset_us]
+            bound += [naive(until), offset_us]
         offset = Plan(f"CASE {cases}ELSE ? END", (*bound, offsets[-1][1])) if cases else Plan("?", (offsets[-1][1],))
         moment = self._dialect.shifted.format(offset=f"{offset.sql} + ?")
         truncated = self._dialect.truncated.format(unit=step.unit, moment=moment)
@@ -218,8 +236,8 @@ class Planner:
         return Plan(spelling.format(expression=column.name))
 
     def _where_all(self, table: str, start: datetime, end: datetime, where: Iterable[Condition]) -> Plan:
-        span = Plan("happened_at >= ? AND happened_at < ?", (_naive(start), _naive(end)))
-        return _joined(" AND ", [span, *(self._condition(table, condition) for condition in where)])
+        span = Plan("happened_at >= ? AND happened_at < ?", (naive(start), naive(end)))
+        return joined(" AND ", [span, *(self._condition(table, condition) for condition in where)])
 
     def _condition(self, table: str, condition: Condition) -> Plan:
         if condition.op in {"at least", "less than"}:
@@ -230,8 +248,8 @@ class Planner:
             text, wanted = Plan(f"lower({text.sql})", text.bound), "lower(?)"
         form = "starts_with({text}, {wanted})" if condition.op == "starts" else "{text} = {wanted}"
         sql = form.format(text=text.sql, wanted=wanted)
-        joined = _joined(" OR ", [Plan(sql, (*text.bound, value)) for value in condition.values] or [Plan("false")])
-        return Plan(f"NOT ({joined.sql})" if condition.op == "is not" else f"({joined.sql})", joined.bound)
+        either = joined(" OR ", [Plan(sql, (*text.bound, value)) for value in condition.values] or [Plan("false")])
+        return Plan(f"NOT ({either.sql})" if condition.op == "is not" else f"({either.sql})", either.bound)
 
     def _comparison(self, table: str, condition: Condition) -> Plan:
         column, _ = self._column(table, condition.column)
@@ -246,16 +264,17 @@ class Planner:
         sign = ">=" if condition.op == "at least" else "<"
         return Plan(f"coalesce({column.name} {sign} ?, false)", (value,))
 
-    def _measure(self, name: str) -> Plan:
+    def _measure(self, name: str, *, is_rolled: bool) -> Plan:
         measure = self._measures[name]
         if measure.ratio:
-            over, under = (self._measure(part) for part in measure.ratio)
+            over, under = (self._measure(part, is_rolled=is_rolled) for part in measure.ratio)
             return Plan(f"{over.sql} / nullif({under.sql}, 0)", over.bound + under.bound)
         where = _meant(measure)
-        return Plan(self._aggregate(measure).replace("{condition}", where.sql), where.bound)
+        spelled = AGGREGATES[measure.agg].replace("{column}", measure.column) if is_rolled else self._aggregate(measure)
+        return Plan(spelled.replace("{condition}", where.sql), where.bound * spelled.count("{condition}"))
 
     def _aggregate(self, measure: Measure) -> str:
-        """Spell an aggregate, with a place for its condition."""
+        """Spell an aggregate of facts, with a place for its condition."""
         dialect, name = self._dialect, measure.column
         if measure.agg == "count":
             return dialect.count_if
@@ -282,16 +301,7 @@ def _meant(measure: Measure) -> Plan:
         for column, wanted in conditions.items():
             values = wanted if isinstance(wanted, list) else [wanted]
             parts.append(Plan(f"{column} {negation}IN ({', '.join('?' * len(values))})", tuple(values)))
-    return _joined(" AND ", parts) if parts else Plan("true")
-
-
-def _joined(between: str, parts: Sequence[Plan]) -> Plan:
-    return Plan(between.join(part.sql for part in parts), tuple(value for part in parts for value in part.bound))
-
-
-def _naive(moment: datetime) -> datetime:
-    # the columns are plain TIMESTAMP: an aware value would lose the pushdown
-    return moment.astimezone(UTC).replace(tzinfo=None)
+    return joined(" AND ", parts) if parts else Plan("true")
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -16,7 +16,8 @@ from trunkline.state.database import Database
 from trunkline.telemetry import calendar
 from trunkline.telemetry.inbox import Before, Beside, Block, Inbox
 from trunkline.telemetry.loader import Loader
-from trunkline.telemetry.planner import Plan, Planner, shown_columns
+from trunkline.telemetry.plan import Plan
+from trunkline.telemetry.planner import Planner, shown_columns
 from trunkline.telemetry.questions import Point, Row, Rows, Series
 from trunkline.telemetry.store import Store
 

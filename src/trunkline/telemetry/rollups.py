@@ -44,8 +44,9 @@ class Rollup(msgspec.Struct, frozen=True, kw_only=True):
         """What each of those columns is for a single fact, as SQL that every engine reads."""
         found = {FACTS: "1"}
         for number in self.numbers:
-            found |= {f"{number}_{what}": number for what in ("sum", "min", "max")}
-            found[f"{number}_count"] = f"CASE WHEN {number} IS NULL THEN 0 ELSE 1 END"
+            is_one = f"CASE WHEN {number} IS NULL THEN 0 ELSE 1 END"
+            found |= {f"{number}_{what}": number for what in ("sum", "count", "min", "max")}
+            found[f"{number}_count"] = is_one
         return found
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from trunkline.telemetry.planner import Plan
+from trunkline.telemetry.plan import Plan
 
 NONE_REPLACED: Mapping[str, Any] = MappingProxyType({})
 

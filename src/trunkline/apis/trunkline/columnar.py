@@ -6,21 +6,22 @@ Whatever is not, in any row, is left to be read row by row, which can say what i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json as pj
 
+from trunkline.apis.trunkline.shapes import LEFT_OUT, posted
 from trunkline.catalogue.columns import MOMENT, Column, columns
 from trunkline.catalogue.facts import Fact, Request, status_class
 from trunkline.errors import TrunklineError
 from trunkline.telemetry.batches import empty_maps, schema
 
 _UTC = pa.timestamp("us", tz="UTC")
-_READ = pj.ReadOptions(use_threads=False, block_size=64 * 1024 * 1024)
 
 
 def _is_text(kind: Any) -> bool:
@@ -59,17 +60,34 @@ class Columns:
         self._operation = operation
         self._span = span
         self._now = now
+        self._decoder = msgspec.json.Decoder(posted(kind))
 
     def lines(self, body: bytes, count: int) -> Any:
         """Return that many lines of JSON as a table; raises NotPlainError."""
         try:
-            rows = pj.read_json(pa.BufferReader(body), read_options=_READ, parse_options=_parsing(self._kind))
-            rows.validate(full=True)
-        except (pa.ArrowException, ValueError) as error:
+            rows = self._decoder.decode_lines(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise NotPlainError from error
         if len(rows) != count:
             raise NotPlainError
-        return self.table(rows)
+        names = [name for name, column in columns(self._kind).items() if not column.is_inner]
+        values = dict(zip(names, zip(*map(msgspec.structs.astuple, rows), strict=True), strict=True))
+        return self._whole(
+            {name: self._array(column, values.get(name), count) for name, column in columns(self._kind).items()}
+        )
+
+    def _array(self, column: Column, values: Sequence[Any] | None, count: int) -> Any:
+        """Return decoded values, which keep the rules already, as a column."""
+        kind = schema(self._kind).field(column.name).type
+        nulls = count if values is None else values.count(None)
+        if values is None or nulls == count:
+            return _blank(column.name, self._kind, count)
+        if column.of is datetime:
+            return self._moments(pa.array(values, _UTC))
+        if column.is_map:
+            return pa.array([list(value.items()) if value else [] for value in values], kind)
+        found = pa.array(values, kind)
+        return found.fill_null(column.default) if nulls and column.default is not None else found
 
     def table(self, rows: Any) -> Any:
         """Return rows in whatever columns they came as a batch of facts; raises NotPlainError."""
@@ -80,6 +98,9 @@ class Columns:
             name: self._sound(column, rows.column(name) if name in rows.column_names else None, len(rows))
             for name, column in columns(self._kind).items()
         }
+        return self._whole(found)
+
+    def _whole(self, found: dict[str, Any]) -> Any:
         self._finish(found)
         return pa.Table.from_arrays([found[name] for name in schema(self._kind).names], schema=schema(self._kind))
 
@@ -87,11 +108,7 @@ class Columns:
         """Return a column as it is kept, if every value keeps the rules."""
         kind = schema(self._kind).field(column.name).type
         if values is None or values.null_count == count:
-            if column.is_map:
-                return empty_maps(count)
-            if column.default is None:
-                return pa.nulls(count, kind)
-            return pa.repeat(pa.scalar(column.default, kind), count)
+            return _blank(column.name, self._kind, count)
         if not _FITTING[column.of](values.type):
             raise NotPlainError
         try:
@@ -118,7 +135,7 @@ class Columns:
         """Fill in what posted facts may leave out."""
         now = pa.scalar(self._now.replace(tzinfo=None), pa.timestamp("us"))
         for name, column in columns(self._kind).items():
-            if column.is_required and name not in {MOMENT, "resource", "status_class"} and found[name].null_count:
+            if column.is_required and name not in LEFT_OUT and found[name].null_count:
                 raise NotPlainError
         if "revised_at" in found:
             found["revised_at"] = found["revised_at"].fill_null(now)
@@ -141,14 +158,14 @@ class Columns:
             raise NotPlainError from error
 
 
-def _parsing(kind: type[Fact]) -> Any:
-    """Return how lines are parsed: nothing is guessed, and nothing unknown is taken."""
-    fields = [
-        (field.name, pa.string() if pa.types.is_timestamp(field.type) else field.type)
-        for field in schema(kind)
-        if not pa.types.is_map(field.type) and not columns(kind)[field.name].is_inner
-    ]
-    return pj.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="error")
+@lru_cache(1000)
+def _blank(name: str, kind: type[Fact], count: int) -> Any:
+    """Return a column in which nothing is given."""
+    column = columns(kind)[name]
+    if column.is_map:
+        return empty_maps(count)
+    of = schema(kind).field(name).type
+    return pa.nulls(count, of) if column.default is None else pa.repeat(pa.scalar(column.default, of), count)
 
 
 def _each(values: Any, meaning: Callable[[str], str]) -> Any:

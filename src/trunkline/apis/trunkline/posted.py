@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-import typing
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -15,7 +13,8 @@ import pyarrow as pa
 
 from trunkline.apis.trunkline import arrow
 from trunkline.apis.trunkline.columnar import Columns, NotPlainError
-from trunkline.catalogue.columns import MOMENT, Column, columns, constrained
+from trunkline.apis.trunkline.shapes import LEFT_OUT, posted
+from trunkline.catalogue.columns import MOMENT, Column, columns
 from trunkline.catalogue.facts import Fact, Request, status_class
 from trunkline.catalogue.load import load
 from trunkline.errors import InvalidError, TooLargeError, TrunklineError
@@ -32,8 +31,6 @@ _CHUNK = 256 * 1024
 _SYNTAX = "This is not JSON: {}."
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _WORD_OF_CODEC = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
-LEFT_OUT = frozenset({MOMENT, "resource", "status_class"})
-"""What every fact has, and whoever posts one may leave out."""
 EXAMPLES = {
     "PostRequests": '{"service": "chat", "operation": "SendChatMessage", "status": 201, "duration_ms": 12.5}',
     "PostCalls": '{"leg_id": "a1", "direction": "outbound", "recipient": "+385911234567", "sip_code": 486}',
@@ -170,20 +167,6 @@ class Reading:
         if moment < self._now - BEHIND:
             raise InvalidError("The moment is more than ten years ago.", target=name)
         return moment
-
-
-@cache
-def posted(kind: type[Fact]) -> Any:
-    """Return the shape in which facts of a kind are posted: an object that has the columns as members."""
-    hints = typing.get_type_hints(kind, include_extras=True)
-    fields: list[tuple[str, Any, Any] | tuple[str, Any]] = []
-    for name, column in columns(kind).items():
-        hint = constrained(hints[name])
-        if column.is_required and name not in LEFT_OUT:
-            fields.append((name, hint))
-        elif not column.is_inner:
-            fields.append((name, hint | None, None))  # what is null is left out
-    return msgspec.defstruct(f"Posted{kind.__name__}", fields, kw_only=True, forbid_unknown_fields=True)
 
 
 def _operation(service: str, name: str) -> str:

@@ -6,13 +6,15 @@ small part of a few columns, nothing is ever sorted, and no index has to be kept
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import duckdb
 
 from trunkline.catalogue.columns import columns
 from trunkline.catalogue.facts import KINDS, Fact
 
+FOREIGN = "foreign_ids"
+"""The map in which other systems' ids of a fact stand."""
 PARTS = 64
 FLUSHED = 1_000_000
 """So many new entries wait at most until they are sorted out."""
@@ -38,23 +40,27 @@ def missing(connection: duckdb.DuckDBPyConnection, named: set[str]) -> list[str]
     changes += [f"CREATE TABLE ids.hashed_by AS SELECT hash('{_PROBE}') AS hash"]
     for kind in KINDS:
         if kind.table in named:
-            changes += [entered(kind, kind.table), *sorted_out()]
+            changes += [entered(kind.table, id_columns(kind), kind.table), *sorted_out()]
     return changes
 
 
-def entered(kind: type[Fact], source: str) -> str:
-    """Return the statement that enters the ids of facts of a source; "" for a kind without."""
-    names = [name for name, column in columns(kind).items() if column.is_id]
-    lists = [f"[{', '.join(names)}]"] if names else []
-    if "foreign_ids" in columns(kind):
-        lists.append("map_values(foreign_ids)")
-    if not lists:
-        return ""
-    every = lists[0] if len(lists) == 1 else f"list_concat({', '.join(lists)})"
+def id_columns(kind: type[Fact]) -> list[str]:
+    """Return the columns of a kind in which ids stand; the entries of a map may."""
+    return [name for name, column in columns(kind).items() if column.is_id or name == FOREIGN]
+
+
+def entered(table: str, names: Sequence[str], source: str) -> str:
+    """Return the statement that enters the ids that facts of a source have in these columns, of which there is one."""
+    if len(names) == 1 and names[0] != FOREIGN:
+        rows, given = names[0], source  # by far the quicker way
+    else:
+        lists = [f"[{', '.join(name for name in names if name != FOREIGN)}]"]
+        lists += [f"map_values({name})" for name in names if name == FOREIGN]
+        every = f"list_concat({', '.join(lists)})" if len(lists) > 1 else lists[0]
+        rows, given = "id", f"(SELECT unnest({every}) AS id, happened_at FROM {source})"  # noqa: S608 - names only
     return (
-        f"INSERT INTO ids.fresh SELECT hash(id), {TABLES.index(kind.table)}, min(happened_at), max(happened_at) "  # noqa: S608 - names only
-        f"FROM (SELECT unnest({every}) AS id, happened_at FROM {source}) WHERE id <> '' "
-        "GROUP BY hash(id), date_trunc('day', happened_at)"
+        f"INSERT INTO ids.fresh SELECT hash({rows}), {TABLES.index(table)}, min(happened_at), max(happened_at) "  # noqa: S608
+        f"FROM {given} WHERE {rows} <> '' GROUP BY hash({rows}), date_trunc('day', happened_at)"
     )
 
 

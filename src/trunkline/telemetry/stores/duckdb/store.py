@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 import duckdb
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from trunkline.catalogue.columns import MOMENT, kind_of
 from trunkline.catalogue.facts import KINDS
 from trunkline.errors import ConfigurationError, UnavailableError
 from trunkline.telemetry.batches import schema
-from trunkline.telemetry.planner import Plan
+from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.rollups import rollups
 from trunkline.telemetry.store import NONE_REPLACED, Span
 from trunkline.telemetry.stores.duckdb import lookup
@@ -111,17 +112,17 @@ class DuckDBStore:
             for table, rows in batches.items():
                 with self._incoming(table, rows):
                     writer.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608 - a name
-                    self._enter(table)
+                    self._enter(table, rows)
                     self._roll(table)
             for source, number in marks.items():
                 writer.execute("DELETE FROM loaded WHERE process = ?", [source])
                 writer.execute("INSERT INTO loaded VALUES (?, ?)", [source, number])
 
-    def _enter(self, table: str) -> None:
+    def _enter(self, table: str, rows: Any) -> None:
         """Let what came in be found by its ids."""
-        entered = lookup.entered(kind_of(table), "incoming")
-        if entered:
-            self._fresh += (self._writer.execute(entered).fetchone() or (0,))[0]
+        names = [name for name in lookup.id_columns(kind_of(table)) if _has_any(rows.column(name))]
+        if names:
+            self._fresh += (self._writer.execute(lookup.entered(table, names, "incoming")).fetchone() or (0,))[0]
 
     def _roll(self, table: str) -> None:
         """Add what came in to its rollup."""
@@ -331,6 +332,13 @@ class DuckDBStore:
             for cursor in reversed(self._cursors):
                 cursor.close()
             self._cursors.clear()
+
+
+def _has_any(column: Any) -> bool:
+    """Tell whether anything stands in a column of texts or of maps."""
+    if pa.types.is_map(column.type):
+        return any(len(chunk.keys) for chunk in column.chunks)
+    return bool(pc.any(pc.not_equal(column, "")).as_py())
 
 
 def _ends(rows: Any) -> tuple[datetime, datetime]:

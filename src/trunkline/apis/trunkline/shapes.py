@@ -1,0 +1,29 @@
+"""The shapes in which facts are posted: objects that have the columns as members, most of which may be left out."""
+
+from __future__ import annotations
+
+import typing
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from trunkline.catalogue.columns import MOMENT, columns, constrained
+from trunkline.catalogue.facts import Fact
+
+LEFT_OUT = frozenset({MOMENT, "resource", "status_class"})
+"""What every fact has, and whoever posts one may leave out."""
+
+
+@cache
+def posted(kind: type[Fact]) -> Any:
+    """Return the shape in which facts of a kind are posted: an object that has the columns as members."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    fields: list[tuple[str, Any, Any] | tuple[str, Any]] = []
+    for name, column in columns(kind).items():
+        hint = constrained(hints[name])
+        if column.is_required and name not in LEFT_OUT:
+            fields.append((name, hint))
+        elif not column.is_inner:
+            fields.append((name, hint | None, None))  # what is null is left out
+    return msgspec.defstruct(f"Posted{kind.__name__}", fields, kw_only=True, forbid_unknown_fields=True)
