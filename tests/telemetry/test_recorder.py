@@ -30,6 +30,7 @@ from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.questions import Series
 from trunkline.telemetry.recorder import Recorder
+from trunkline.telemetry.store import Span
 from trunkline.telemetry.stores.duckdb import DuckDBStore
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -72,6 +73,10 @@ class Faulty:
     def known(self, table: str, pieces: Any) -> Any:
         """Ask the store."""
         return self.inner.known(table, pieces)
+
+    def spans(self, wanted: str) -> list[Span]:
+        """Ask the store."""
+        return self.inner.spans(wanted)
 
     def answer(self, plan: Plan) -> list[tuple[Any, ...]]:
         """Ask the store."""

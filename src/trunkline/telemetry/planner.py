@@ -37,7 +37,8 @@ class Dialect:
     shifted: str = "happened_at + to_microseconds({offset})"
     moment_us: str = "epoch_us({column})"
     entry: str = "coalesce({column}[?], '')"
-    any_entry: str = "list_contains(map_values({column}), ?)"
+    any_entry: str = "list_has_any(map_values({column}), [{wanted}])"
+    entries: str = "map_values({column})"
     text: str = "CAST({expression} AS VARCHAR)"
     optional_text: str = "coalesce(CAST({expression} AS VARCHAR), '')"
     count_if: str = "count(*) FILTER (WHERE {condition})"
@@ -141,39 +142,74 @@ class Planner:
             ],
         )
 
-    def rows(self, question: Rows) -> Plan:
+    def rows(self, question: Rows, ids: Sequence[str] = (), spans: Sequence[tuple[datetime, datetime]] = ()) -> Plan:
         """Plan the facts themselves: every column that is shown, moments as microseconds since 1970.
 
-        They come in order of time, ties in the order of their ids. Raises InvalidError for an unknown table or column.
+        They come in order of time, ties in the order of their ids. With `ids`, those that bear any of them within the
+        spans, both ends included, which do not overlap. Raises InvalidError for an unknown table or column.
         """
         table = question.fact
-        if table not in tables():
-            raise InvalidError(f"There are no facts {table!r}{_nearest(table, tables())}.", target="fact")
+        self.check_fact(table)
         shown = [
             self._dialect.moment_us.format(column=name) if column.of is datetime else name
             for name, column in shown_columns(table).items()
         ]
-        ids = [name for name, column in _DIMENSIONS[table].items() if column.is_id]
-        conditions = [self._where_all(table, question.start, question.end, question.where)]
-        if question.id:
-            conditions.append(self._known_as(table, question.id))
+        named = [name for name, column in _DIMENSIONS[table].items() if column.is_id]
+        where = self._where_all(table, question.start, question.end, question.where)
         direction = "DESC" if question.newest_first else "ASC"
-        order = ", ".join(f"{name} {direction}" for name in (MOMENT, *ids))
+        order = ", ".join(f"{name} {direction}" for name in (MOMENT, *named))
+        source = Plan(table)
+        if ids:
+            borne = self._bears(
+                table, ids, [*named, *(("foreign_ids",) if "foreign_ids" in _DIMENSIONS[table] else ())]
+            )
+            source = _within(table, "*", borne, spans)
         return joined(
             "",
             [
-                Plan(f"SELECT {', '.join(shown)} FROM {table} WHERE "),  # noqa: S608 - names only
-                joined(" AND ", conditions),
+                Plan(f"SELECT {', '.join(shown)} FROM "),  # noqa: S608 - names only
+                source,
+                Plan(" WHERE "),
+                where,
                 Plan(f" ORDER BY {order} LIMIT ? OFFSET ?", (question.limit, question.skip)),
             ],
         )
 
-    def _known_as(self, table: str, wanted: str) -> Plan:
-        """Plan that any of a fact's ids is the one wanted."""
-        columns = _DIMENSIONS[table]
-        parts = [Plan(f"{name} = ?", (wanted,)) for name, column in columns.items() if column.is_id]
-        if "foreign_ids" in columns:
-            parts.append(Plan(self._dialect.any_entry.format(column="foreign_ids"), (wanted,)))
+    def check_fact(self, table: str) -> None:
+        """Raise InvalidError for a table that is none, naming the nearest."""
+        if table not in tables():
+            raise InvalidError(f"There are no facts {table!r}{_nearest(table, tables())}.", target="fact")
+
+    def call_ids(
+        self, ids: Sequence[str], spans: Sequence[tuple[datetime, datetime]], where: Iterable[Condition], limit: int
+    ) -> Plan:
+        """Plan the ids of the legs that bear any of some: leg's, call's, and a list of other systems'."""
+        borne = self._bears("calls", ids, ["leg_id", "call_id", "foreign_ids"])
+        entries = self._dialect.entries.format(column="foreign_ids")
+        conditions = [Plan("true"), *(self._condition("calls", condition) for condition in where)]
+        return joined(
+            "",
+            [
+                Plan(f"SELECT leg_id, call_id, {entries} FROM "),  # noqa: S608 - names only
+                _within("calls", "*", borne, spans),
+                Plan(" WHERE "),
+                joined(" AND ", conditions),
+                Plan(" LIMIT ?", (limit,)),
+            ],
+        )
+
+    def _bears(self, table: str, ids: Sequence[str], names: Iterable[str]) -> Plan:
+        """Plan that any of a fact's ids is one of those wanted."""
+        places = ", ".join("?" * len(ids))
+        parts = [
+            Plan(
+                self._dialect.any_entry.format(column=name, wanted=places)
+                if tables()[table][name].is_map
+                else f"{name} IN ({places})",
+                tuple(ids),
+            )
+            for name in names
+        ]
         either = joined(" OR ", parts)
         return Plan(f"({either.sql})", either.bound)
 
@@ -287,6 +323,19 @@ class Planner:
         if measure.agg == "sum" and column.of is int:
             return dialect.sum_of_integers_if.replace("{column}", name)
         return dialect.aggregate_if.replace("{column}", name).replace("{aggregate}", measure.agg)
+
+
+def _within(table: str, columns: str, borne: Plan, spans: Sequence[tuple[datetime, datetime]]) -> Plan:
+    """Plan the rows of a table that bear ids, each span for itself: an engine skips what lies outside of one."""
+    parts = [
+        Plan(
+            f"SELECT {columns} FROM {table} WHERE happened_at >= ? AND happened_at <= ? AND {borne.sql}",  # noqa: S608
+            (naive(first), naive(last), *borne.bound),
+        )
+        for first, last in spans
+    ] or [Plan(f"SELECT {columns} FROM {table} WHERE false")]  # noqa: S608 - names only
+    read = joined(" UNION ALL ", parts)
+    return Plan(f"({read.sql}) AS {table}", read.bound)
 
 
 def shown_columns(table: str) -> dict[str, Column]:

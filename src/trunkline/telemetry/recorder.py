@@ -7,13 +7,18 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from trunkline.catalogue.facts import Fact
-from trunkline.clock import from_microseconds
+from trunkline.clock import from_microseconds, microseconds
 from trunkline.errors import OverloadedError, UnavailableError
 from trunkline.state.database import Database
 from trunkline.telemetry import calendar
+from trunkline.telemetry.finding import found
 from trunkline.telemetry.inbox import Before, Beside, Block, Inbox
 from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.plan import Plan
@@ -23,6 +28,7 @@ from trunkline.telemetry.store import Store
 
 _log = logging.getLogger(__name__)
 READERS = 4
+_UTC = pa.timestamp("us", tz="UTC")
 
 
 class Recorder:
@@ -81,7 +87,7 @@ class Recorder:
         """
         plan = self._planner.plan(question)
         await self.settled()
-        rows = await self._answer(plan)
+        rows = await self._in_thread(self._store.answer, plan)
         splits = len(question.by)
         beginning = self._beginning(question)
         return [
@@ -102,9 +108,33 @@ class Recorder:
         step = timedelta(seconds=question.step_s or 0)
         return lambda number: start + step * number
 
+    async def table(self, question: Series) -> Any:
+        """Answer a question with an Arrow table: `at` (UTC), the splits as text, the measures; raises as `ask` does.
+
+        With `top`, what belongs to none of the top has no text.
+        """
+        plan = self._planner.plan(question)
+        await self.settled()
+        answer = await self._in_thread(self._store.table, plan)
+        steps = answer.column(0)
+        if question.step:
+            encoded = steps.combine_chunks().dictionary_encode()
+            beginning = self._beginning(question)
+            moments = pa.array([beginning(value) for value in encoded.dictionary.to_pylist()], _UTC)
+            at = moments.take(encoded.indices)
+        else:
+            step_us = (question.step_s or 0) * 1_000_000
+            at = pc.add(pc.multiply(pc.cast(steps, pa.int64()), step_us), microseconds(question.start)).cast(_UTC)
+        rest = [answer.column(place) for place in range(1, answer.num_columns)]
+        return pa.table([at, *rest], names=["at", *question.by, *question.measures])
+
     async def rows(self, question: Rows) -> list[Row]:
-        """Return facts themselves, of everything that was recorded before; raises as `ask` does."""
-        plan = self._planner.rows(question)
+        """Return facts themselves, of everything that was recorded before; raises as `ask` does.
+
+        An `id` of a call finds what is known by any of the call's ids.
+        """
+        self._planner.check_fact(question.fact)
+        self._planner.rows(question)
         await self.settled()
         columns = shown_columns(question.fact)
         return [
@@ -112,15 +142,15 @@ class Recorder:
                 name: from_microseconds(value) if column.of is datetime and value is not None else value
                 for (name, column), value in zip(columns.items(), row, strict=True)
             }
-            for row in await self._answer(plan)
+            for row in await self._in_thread(partial(found, self._store, self._planner), question)
         ]
 
     def explain(self, question: Series) -> Plan:
         """Return how a question would be answered; raises InvalidError."""
         return self._planner.plan(question)
 
-    async def _answer(self, plan: Plan) -> list[tuple[Any, ...]]:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._store.answer, plan)
+    async def _in_thread(self, read: Callable[[Any], Any], what: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, read, what)
 
     def close(self) -> None:
         """End the reader threads."""
