@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -240,8 +239,13 @@ def test_a_value_of_a_strange_type_is_refused(column: str, values: Any, why: str
 
 
 def test_a_row_of_wild_quotes_does_not_swallow_the_file(tmp_path: Path) -> None:
-    """A quote that nobody closes is refused when its value has become too long."""
-    text = 'leg_id,sender\na,b\nc,"' + "x\n" * 100_000 + "d,e\n"
-    found = refused(looked(tmp_path, "calls.csv", io.StringIO(text).getvalue()))
+    """A quote that nobody closes is refused when its value has become too long, or the file ends; it says how far."""
+    found = refused(looked(tmp_path, "calls.csv", 'leg_id,sender\na,b\nc,"' + "x\n" * 100_000 + "d,e\n"))
     assert found[0][0] == 3
-    assert "cannot be read" in found[0][2]
+    assert found[0][2].startswith("The row cannot be read, nor what follows up to line 65539: field larger than")
+    file = looked(tmp_path, "calls.csv", 'leg_id,sender\na,b\nc,"x\nd,e\n')
+    assert refused(file) == [(3, "", "The row cannot be read, nor what follows up to line 4: unexpected end of data.")]
+    assert rows(file) == [{"leg_id": "a", "sender": "b"}]
+    file = looked(tmp_path, "calls.csv", 'leg_id,sender\na,"b"c\nd,e\n')
+    assert [line for line, _, _ in refused(file)] == [2]
+    assert rows(file) == [{"leg_id": "d", "sender": "e"}]

@@ -7,7 +7,21 @@ import sys
 import typer
 
 from trunkline import __version__
-from trunkline.cli import account, ask, catalogue, connection, demo, events, inbox, listen, numbers, serve, sms, token
+from trunkline.cli import (
+    account,
+    ask,
+    catalogue,
+    connection,
+    demo,
+    events,
+    imports,
+    inbox,
+    listen,
+    numbers,
+    serve,
+    sms,
+    token,
+)
 from trunkline.errors import ConfigurationError, TrunklineError
 
 WRONG_SETTINGS = 2
@@ -27,6 +41,7 @@ app.command()(catalogue.catalogue)
 app.command()(listen.listen)
 app.command()(inbox.inbox)
 app.command()(ask.ask)
+app.command("import")(imports.import_)
 app.command()(demo.demo)
 app.add_typer(events.app, name="events")
 app.add_typer(account.app, name="account")

@@ -37,20 +37,25 @@ class Remote:
         """The address, without a slash at the end."""
         return f"{self._url.scheme}://{self._url.netloc}"
 
+    @property
+    def root(self) -> str:
+        """What stands before every path: "" unless a proxy serves it under a path of its own."""
+        return self._url.path.rstrip("/")
+
     def call(self, method: str, path: str, body: Any = None, **query: str) -> Any:
         """Ask the server and return the answer's JSON, None when it has no body.
 
         Raises UnavailableError when nobody answers, RefusedError with the server's own sentence.
         """
         query = {name: value for name, value in query.items() if value}
-        target = f"{self._url.path.rstrip('/')}{path}" + (f"?{urlencode(query)}" if query else "")
+        target = f"{self.root}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", "Authorization": f"Bearer {self.api_key}"}
         sent = None
         if body is not None:
             sent, headers["Content-Type"] = msgspec.json.encode(body), "application/json"
         status, answer = self._exchange(method, target, sent, headers, PATIENCE_S)
         if status >= 400:
-            raise RefusedError(_sentence(status, answer))
+            raise RefusedError(sentence(status, answer))
         return msgspec.json.decode(answer) if answer else None
 
     def instance(self) -> str:
@@ -66,7 +71,7 @@ class Remote:
         self, method: str, target: str, body: bytes | None, headers: dict[str, str], patience_s: float
     ) -> tuple[int, bytes]:
         try:
-            with closing(self._line(patience_s)) as line:
+            with closing(self.line(patience_s)) as line:
                 line.request(method, target, body, headers)
                 answer = line.getresponse()
                 return answer.status, answer.read()
@@ -78,7 +83,8 @@ class Remote:
         except (OSError, http.client.HTTPException) as error:
             raise UnavailableError(f"Nobody answers at {self.url} ({error}).") from error
 
-    def _line(self, patience_s: float) -> http.client.HTTPConnection:
+    def line(self, patience_s: float = PATIENCE_S) -> http.client.HTTPConnection:
+        """Return a connection, which is made with its first request."""
         host = self._url.hostname or ""
         if self._url.scheme == "https":
             return http.client.HTTPSConnection(
@@ -135,7 +141,8 @@ def at(*parts: str) -> str:
     return "/api/v1/" + "/".join(quote(part, safe="") for part in parts)
 
 
-def _sentence(status: int, answer: bytes) -> str:
+def sentence(status: int, answer: bytes) -> str:
+    """Return what a refusal says."""
     try:
         problem = msgspec.json.decode(answer)
         return f"{problem['detail']} (HTTP {status})"

@@ -12,11 +12,11 @@ import pyarrow as pa
 from trunkline.catalogue.facts import Fact
 from trunkline.sources.rules import Place, Refused, Shape
 
-# whoever changes how files are cut changes the mark as well: it is a part of every chunk's name
-MARK = b"trunkline import 1: 25000 rows, 3500000 bytes, 65536 a line\n"
-MOST_ROWS = 25_000
-MOST_BYTES = 3_500_000
+MOST_ROWS = 40_000
+MOST_BYTES = 8_000_000
 LONGEST_LINE = 65_536
+# a part of every chunk's name: who changes how files are cut changes it as well
+MARK = f"trunkline import 1: {MOST_ROWS} rows, {MOST_BYTES} bytes, {LONGEST_LINE} a line\n".encode()
 LINES, ARROW = "application/x-ndjson", "application/vnd.apache.arrow.stream"
 _codec = pa.Codec("zstd", compression_level=1)
 

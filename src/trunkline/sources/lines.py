@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trunkline.errors import InvalidError
 from trunkline.sources.chunks import LONGEST_LINE, MOST_BYTES, MOST_ROWS, Chunk, Cutter, LinesChunk, Plan, TableChunk
@@ -37,18 +38,17 @@ def lines(stream: Stream) -> Iterator[Row]:
         rest += b"" if is_skipping else first
         for other in others:
             number += 1
-            yield _line(number, rest, is_too_long=is_skipping)
+            if is_skipping or len(rest) > LONGEST_LINE:
+                yield Row(number, 1, None, _TOO_LONG)
+            else:
+                yield Row(number, len(rest) + 1, rest)
             rest, is_skipping = other, False
         if len(rest) > LONGEST_LINE:
             rest, is_skipping = b"", True
-    if rest or is_skipping:
-        yield _line(number + 1, rest, is_too_long=is_skipping)
-
-
-def _line(number: int, text: bytes, *, is_too_long: bool) -> Row:
-    if is_too_long or len(text) > LONGEST_LINE:
-        return Row(number, 1, None, _TOO_LONG)
-    return Row(number, len(text) + 1, text)
+    if is_skipping:
+        yield Row(number + 1, 1, None, _TOO_LONG)
+    elif rest:
+        yield Row(number + 1, len(rest) + 1, rest)
 
 
 def _without_mark(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -160,14 +160,17 @@ class Sheet(Cutter):
     def _rows(self, stream: Stream) -> Iterator[Row]:
         """Yield the rows, which may go over several lines; blank ones are left out."""
         reading = _Texts(stream)
-        reader = csv.reader(reading, delimiter=self._between)
+        reader = csv.reader(reading, delimiter=self._between, strict=True)
         while True:
             first = reading.line + 1
             reading.size, reading.why = 0, ""
             try:
                 values = next(reader, None)
             except csv.Error as error:
-                yield Row(first, reading.size, None, f"The row cannot be read: {error}.")
+                if reading.broken is not None:
+                    break
+                lasts = f", nor what follows up to line {reading.line}" * (reading.line > first)
+                yield Row(first, reading.size, None, f"The row cannot be read{lasts}: {error}.")
                 continue
             if values is None or reading.broken is not None:
                 break
@@ -196,9 +199,8 @@ class Sheet(Cutter):
             return row._replace(
                 why=f"The row has {count} value{'s' * (count != 1)}, the columns are {len(self.names)}."
             )
-        if all(map(str.isascii, row.value)) or "".join(row.value).isprintable():
-            return row
-        if any("\udc80" <= letter <= "\udcff" for value in row.value for letter in value):
+        text = "".join(row.value)
+        if not text.isascii() and any("\udc80" <= letter <= "\udcff" for letter in text):
             return row._replace(why="The row is not UTF-8.")
         return row
 
@@ -207,7 +209,11 @@ class Sheet(Cutter):
         if not rows:
             return pa.table({name: pa.array([], pa.string()) for name in self.names})
         values = zip(self.names, zip(*rows, strict=True), strict=True)
-        return pa.table({name: pa.array([value or None for value in those], pa.string()) for name, those in values})
+        return pa.table({name: _given(pa.array(those, pa.string())) for name, those in values})
+
+
+def _given(values: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(values, ""), None, values)
 
 
 class _Texts:
