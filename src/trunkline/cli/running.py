@@ -25,8 +25,9 @@ from trunkline.cli import printout
 from trunkline.cli.renewal import keep_fresh
 from trunkline.config import Settings
 from trunkline.connection import Place
-from trunkline.demo import NAME
+from trunkline.demo import CALLS, NAME, QUESTION
 from trunkline.demo.client import Client
+from trunkline.demo.ledger import Ledger
 from trunkline.demo.reminders import NUMBER
 from trunkline.demo.traffic import HOST, Traffic
 from trunkline.errors import UnavailableError
@@ -104,9 +105,10 @@ class Running:
         await server.start()
         self._stack.push_async_callback(server.stop)
         if self._demo:
-            await self.house.resources.create(NAME)
+            for name in (NAME, CALLS):
+                await self.house.resources.create(name)
+                self.house.application.quiet.add(name)
             await self.house.numbers.add(NAME, NUMBER)
-            self.house.application.quiet.add(NAME)
         self._stack.callback(connection.remove, folder)
         self.house.announce(_place(settings, *ports, roots))
         self._keep_up(keep_fresh(self.house.clock, certificate, lambda: self._certify()[0], server.renew))
@@ -151,18 +153,21 @@ class Running:
         address, port = http.getsockname()[:2]
         address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - recognised, not bound
         url = f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
-        account = self.house.resources.get(NAME)
-        client = Client(url, HOST, account.key1, self.house.clock, api_key=account.api_key)
+        clock, account, theirs = self.house.clock, self.house.resources.get(NAME), self.house.resources.get(CALLS)
+        client = Client(url, HOST, account.key1, clock, api_key=account.api_key)
         await self._stack.enter_async_context(client)
-        traffic = Traffic(client, self.house.clock, random.Random(NAME))
+        teller = Client(url, "", theirs.key1, clock, api_key=theirs.api_key)
+        await self._stack.enter_async_context(teller)
+        self._keep_up(self._go_on(Ledger(teller, clock, theirs.created_at)))
+        traffic = Traffic(client, clock, random.Random(NAME))
         with suppress(TimeoutError, UnavailableError):  # it goes on below
             await asyncio.wait_for(traffic.burst(), BURST_S)
         self._keep_up(self._go_on(traffic))
 
-    async def _go_on(self, traffic: Traffic) -> None:
+    async def _go_on(self, part: Traffic | Ledger) -> None:
         while True:
             try:
-                await traffic.run()
+                await part.run()
             except UnavailableError as error:
                 _log.warning("the demo pauses: %s", error.message)
                 await self.house.clock.sleep(AFTER_A_FAILURE_S)
@@ -188,6 +193,8 @@ class Running:
                 "Demo traffic runs in an account of its own; its connection string, and a metric of it:",
                 theirs.connection_string,
                 printout.metric_line(theirs, printout.token_command(house.folder.path, NAME)),
+                f"Thirty days of calls are in the account {CALLS}:",
+                f"{call % 'ask'} --account {CALLS} --since 30d {QUESTION}",
                 "",
             ]
         lines += [f"Next: {call % 'listen'}  prints events,", f"      {call % 'connection'}  prints this again."]

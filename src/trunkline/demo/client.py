@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import ssl
 from collections import Counter
+from collections.abc import Mapping
 from email.utils import format_datetime
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -81,9 +82,15 @@ class Client:
         headers = {"Authorization": f"Bearer {self._api_key}"}
         return await self._send("POST", "/api/v1/inbox/sms", _content(body), headers)
 
+    async def owned(
+        self, method: str, path: str, content: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Make a request to Trunkline's own API. Raises UnavailableError."""
+        return await self._send(method, path, content, {"Authorization": f"Bearer {self._api_key}", **(headers or {})})
+
     async def _send(self, method: str, target: str, content: bytes, headers: dict[str, str]) -> Answer:
         headers |= {"Host": self._host, "User-Agent": f"trunkline-demo/{__version__}"}
-        if content:
+        if content and "Content-Type" not in headers:
             merges = method == "PATCH"
             headers["Content-Type"] = "application/merge-patch+json" if merges else "application/json"
         try:
