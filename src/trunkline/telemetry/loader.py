@@ -100,12 +100,12 @@ class Loader:
         except Exception:  # noqa: BLE001 - they are loaded at the next start
             _log.exception("facts stay in the inbox until the next start")
 
-    async def load(self, table: str, rows: Any, chunk: tuple[str, int] | None = None) -> bool:
-        """Bring a batch straight into the store and return once it is durable there.
+    def load(self, table: str, rows: Any, chunk: tuple[str, int] | None = None) -> asyncio.Future[bool]:
+        """Let a batch wait to be brought straight into the store; the future tells once it is durable there.
 
         A `chunk` is one of a source, numbered from 1: one that was loaded before is not loaded again, and the answer
-        is False. Raises OverloadedError when too much waits, ConflictError when chunks are missing before it, and
-        UnavailableError when the store cannot take it.
+        is False. Raises OverloadedError when too much waits; the future raises ConflictError when chunks are missing
+        before it, and UnavailableError when the store cannot take it.
         """
         if self._straight_rows + len(rows) > MOST_ROWS_WAITING:
             raise OverloadedError("Too many facts are waiting to be loaded.", retry_after_s=1)
@@ -113,7 +113,7 @@ class Loader:
         self._straight.append(straight)
         self._straight_rows += len(rows)
         self._wanted.set()
-        return await straight.future
+        return straight.future
 
     async def caught_up(self, number: int) -> None:
         """Return once the inbox is loaded up to that number; raises UnavailableError when the store is stuck."""

@@ -61,9 +61,9 @@ class Recorder:
         """Keep packed facts and return once they are durable; see `Inbox.keep`."""
         return await self._inbox.keep(blocks, before=before, beside=beside)
 
-    async def load(self, table: str, rows: Any, chunk: tuple[str, int] | None = None) -> bool:
-        """Bring a batch straight into the store and return once it is durable there; see `Loader.load`."""
-        return await self._loader.load(table, rows, chunk)
+    def load(self, table: str, rows: Any, chunk: tuple[str, int] | None = None) -> asyncio.Future[bool]:
+        """Let a batch wait to be brought straight into the store; see `Loader.load`."""
+        return self._loader.load(table, rows, chunk)
 
     def loaded(self, source: str) -> int:
         """Return how many chunks of a source are in the store; raises UnavailableError. For a thread."""

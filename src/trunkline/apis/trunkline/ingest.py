@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,8 @@ STRAIGHT = 64 * 1024
 LONGEST_KEY = 128
 _FILE = re.compile(r"[0-9a-f]{64}")
 _CHUNK = re.compile(r"([0-9a-f]{64})/([1-9][0-9]{0,8})")
+Reader = Callable[[], tuple[Sequence[bytes], Any]]
+"""Reads a body: into packed facts, or into a table."""
 OPERATIONS: dict[str, type[Fact]] = {
     "PostRequests": Request,
     "PostCalls": Call,
@@ -52,6 +54,7 @@ class IngestHandlers:
     def __init__(self, recorder: Recorder, callers: Callers) -> None:
         self._recorder = recorder
         self._callers = callers
+        self._chunks: dict[str, asyncio.Event] = {}
 
     def handlers(self) -> dict[str, Handler]:
         """Return the handler of each operation."""
@@ -73,16 +76,11 @@ class IngestHandlers:
                 return (), reading.batch(body)
             return [pack(facts) for facts in reading.facts(body.items())], None
 
-        blocks, rows = read() if is_small else await asyncio.to_thread(read)
-        answer: dict[str, Any] = {
-            "accepted": reading.accepted,
-            "rejected": reading.rejected,
-            "rejected_total": reading.rejected_total,
-        }
         if chunk:
-            is_new = await self._recorder.load(kind.table, rows, chunk)
-            return json_response(answer if is_new else {**answer, "accepted": 0, "again": True})
+            return await self._take_chunk(kind, reading, read, chunk)
+        blocks, rows = read() if is_small else await asyncio.to_thread(read)
         reading.check()
+        answer = _taken(reading)
         if rows is not None:
             await self._recorder.load(kind.table, rows)
         elif key:
@@ -92,6 +90,22 @@ class IngestHandlers:
         elif blocks:
             await self._recorder.keep([(kind.table, block) for block in blocks])
         return json_response(answer)
+
+    async def _take_chunk(self, kind: type[Fact], reading: Reading, read: Reader, chunk: tuple[str, int]) -> Response:
+        """Take a chunk of a file; one that came before it and is still being read goes first."""
+        before, done = self._chunks.get(chunk[0]), asyncio.Event()
+        self._chunks[chunk[0]] = done
+        try:
+            _, rows = await asyncio.to_thread(read)
+            if before is not None:
+                await before.wait()
+            loading = self._recorder.load(kind.table, rows, chunk)
+        finally:
+            done.set()
+            if self._chunks.get(chunk[0]) is done:
+                del self._chunks[chunk[0]]
+        answer = _taken(reading)
+        return json_response(answer if await loading else {**answer, "accepted": 0, "again": True})
 
     async def _imported(self, exchange: Exchange) -> Response:
         """Tell how many chunks of a file have been loaded: where an import goes on."""
@@ -137,6 +151,10 @@ def _accounts(callers: Callers, exchange: Exchange) -> Any:
         return found
 
     return account
+
+
+def _taken(reading: Reading) -> dict[str, Any]:
+    return {"accepted": reading.accepted, "rejected": reading.rejected, "rejected_total": reading.rejected_total}
 
 
 def _chunk(exchange: Exchange, kind: type[Fact]) -> tuple[str, int] | None:
