@@ -34,8 +34,14 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
-    """What a program needs to use one account; paths are absolute, addresses have no slash at the end."""
+    """What a program needs to use one account; paths are absolute, addresses have no slash at the end.
 
+    `account_sid` and `auth_token` are name and password of Basic authentication; `app_key` is what goes after `App` in
+    an Authorization header.
+    """
+
+    account: str
+    parent: str
     http: str
     https: str
     ca_file: str
@@ -46,6 +52,9 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     subscription_id: str
     tenant_id: str
     phone_numbers: list[str]
+    account_sid: str
+    auth_token: str
+    app_key: str
     api_key: str
     page_url: str
     env: dict[str, str]
@@ -75,6 +84,8 @@ def describe(resource: Resource, place: Place, phone_numbers: list[str]) -> Conn
             "NODE_EXTRA_CA_CERTS": place.ca_file,
         }
     return Connection(
+        account=resource.name,
+        parent=resource.parent,
         http=place.http,
         https=place.https,
         ca_file=place.ca_file,
@@ -85,6 +96,9 @@ def describe(resource: Resource, place: Place, phone_numbers: list[str]) -> Conn
         subscription_id=resource.subscription_id,
         tenant_id=resource.tenant_id,
         phone_numbers=phone_numbers,
+        account_sid=resource.sid,
+        auth_token=resource.auth_token,
+        app_key=resource.app_key,
         api_key=resource.api_key,
         page_url=place.https,
         env=env,

@@ -65,6 +65,12 @@ class Ids:
         """Return random hexadecimal digits, two a byte."""
         return self._random(size).hex()
 
+    def app_key(self) -> str:
+        """Return a random key in two parts, as messaging platforms write theirs: 32 digits, a hyphen, a UUID."""
+        digits = self._random(32).hex()
+        tail = digits[32:]
+        return f"{digits[:32]}-{tail[:8]}-{tail[8:12]}-{tail[12:16]}-{tail[16:20]}-{tail[20:]}"
+
     def tick(self, now: datetime, of: str = "") -> int:
         """Return milliseconds since 1970 that no earlier call for the same thing returned; it only grows."""
         with self._lock:
@@ -78,3 +84,8 @@ class Ids:
 def derived(*parts: str) -> str:
     """Return the UUID that these parts always give: the same event told twice keeps its id."""
     return str(uuid.uuid5(_NAMESPACE, "\x1f".join(parts)))
+
+
+def account_sid(immutable_id: str) -> str:
+    """Return the id by which telephony SDKs name an account: AC and the 32 digits of its own id."""
+    return "AC" + immutable_id.replace("-", "").lower()

@@ -81,6 +81,23 @@ def test_an_account_has_keys_of_its_own_and_one_is_replaced_at_a_time(shared: An
     assert shared.run("account", "create", "No such name!").returncode == 1
 
 
+def test_an_account_below_another_is_shown_and_moved(shared: Any) -> None:
+    """With what opens it, for people and for programs."""
+    shared.run("account", "create", "chain")
+    made = json.loads(shared.run("account", "create", "branch", "--parent", "chain", "--json").stdout)
+    assert (made["account"], made["parent"]) == ("branch", "chain")
+    assert json.loads(shared.run("account", "show", "branch", "--json").stdout) == made
+    shown = shared.run("account", "show", "branch").stdout
+    for name in ("account_sid", "auth_token", "app_key", "api_key", "connection_string", "parent"):
+        assert made[name] in shown
+    assert "branch  (below chain)" in shared.run("account", "list").stdout.splitlines()
+    refused = shared.run("account", "create", "branch", "--parent", "demo")
+    assert (refused.returncode, "has the parent 'chain'" in refused.stderr) == (1, True)
+    moved = shared.run("account", "move", "branch", "--parent", "", "--json")
+    assert json.loads(moved.stdout)["parent"] == ""
+    assert shared.run("account", "create", "leaf", "--parent", "nobody").returncode == 1
+
+
 def test_the_demo_command_drives_a_running_server(shared: Any) -> None:
     """It says what came back."""
     done = shared.run("demo", "--requests", "25")

@@ -151,7 +151,7 @@ class Scene:
         resource = self.house.resources.get("trunkline")
         tokens = [token.rpartition(".")[2] for token in (self.things.token, self.bearer, self.entra)]
         hidden = ["s3cret-in-a-webhook", "s3cret-in-a-header"]
-        return [resource.key1, resource.key2, resource.api_key, *tokens, *hidden]
+        return [resource.key1, resource.key2, resource.api_key, resource.auth_token, resource.app_key, *tokens, *hidden]
 
     # --- requests ---
 

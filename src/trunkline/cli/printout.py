@@ -42,6 +42,9 @@ def credentials(connection: Connection) -> list[str]:
         line("connection", connection.connection_string),
         *(line(f"key{number}", key) for number, key in enumerate(connection.access_keys, 1)),
         line("API key", connection.api_key),
+        line("account SID", connection.account_sid),
+        line("auth token", connection.auth_token),
+        line("app key", connection.app_key),
         line("resource id", connection.resource_id),
         line("tenant id", connection.tenant_id),
     ]

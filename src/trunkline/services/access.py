@@ -34,11 +34,19 @@ _END_OF_TIME = 253_402_300_800  # the year 10000, which no date reaches
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """Who calls a management API: a name, a role, and the resource the bearer was minted for ("" is any)."""
+    """Who calls a management API: a name, a role, and the resource it is confined to ("" is none: it sees all).
+
+    `family` is that resource and all below it, filled in where such callers are let in too.
+    """
 
     name: str
     role: str
     resource: str = ""
+    family: tuple[str, ...] = ()
+
+    def covers(self, name: str) -> bool:
+        """Tell whether a resource is one that the caller has to do with."""
+        return self.resource in {"", name} or name in self.family
 
     @property
     def may_write(self) -> bool:

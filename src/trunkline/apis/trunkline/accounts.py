@@ -1,17 +1,26 @@
-"""Accounts: resources with keys of their own."""
+"""Accounts: resources with keys of their own, below a parent if they have one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from starlette.responses import Response
 
 from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
 from trunkline.apis.trunkline.auth import Callers, check_owner, check_unconfined
 from trunkline.clock import rfc3339
+from trunkline.errors import ForbiddenError, InvalidError
 from trunkline.services.resources import Resource, Resources
+
+
+class AccountRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The body: the account's parent, "" or null being none; with `move` an account that there is gets it."""
+
+    parent: str | msgspec.UnsetType | None = msgspec.UNSET
+    move: bool = False
 
 
 class AccountHandlers:
@@ -38,31 +47,49 @@ class AccountHandlers:
 
     async def list(self, exchange: Exchange) -> Response:
         """List the resources that the caller may see."""
-        seen = exchange.principal.resource
         found = [
             {
                 "name": resource.name,
+                "parent": resource.parent,
+                "sid": resource.sid,
                 "immutable_resource_id": resource.immutable_id,
                 "default": resource.name == self._resources.default,
                 "created_at": rfc3339(resource.created_at),
             }
             for resource in self._resources.all()
-            if seen in {"", resource.name}
+            if exchange.principal.covers(resource.name)
         ]
         return json_response({"accounts": found})
 
     async def create(self, exchange: Exchange) -> Response:
-        """Make a resource, or give the one of that name: 201 or 200."""
+        """Make an account, or give the one of that name: 201 or 200; with `move` give that one another parent."""
         check_owner(exchange)  # the answer holds its keys
-        check_unconfined(exchange)
+        body = exchange.json(AccountRequest)
+        parent = None if body.parent is msgspec.UNSET else (body.parent or "")
         name = exchange.params["name"]
-        status = 200 if self._resources.find(name.strip()) else 201
-        resource = await self._resources.create(name)
+        known = self._resources.find(name.strip())
+        self._check_reach(exchange, known, parent)
+        if body.move:
+            check_unconfined(exchange)  # it changes who sees the account
+            if parent is None:
+                raise InvalidError('Name the parent to move the account to; "" for none.', target="parent")
+            resource = await self._resources.move(name.strip(), parent)
+        else:
+            resource = await self._resources.create(name, parent)
         self._changed()
-        return json_response(self._describe(resource), status)
+        return json_response(self._describe(resource), 200 if known else 201)
+
+    def _check_reach(self, exchange: Exchange, known: Resource | None, parent: str | None) -> None:
+        """Refuse a confined caller accounts that are not below its own."""
+        inside = known.name if known else (parent or "").strip().lower()
+        if exchange.principal.resource and not exchange.principal.covers(inside):
+            raise ForbiddenError(
+                f"This key is for the account {exchange.principal.resource!r}: it makes accounts below that one only "
+                "(name it, or one below it, as the parent)."
+            )
 
     async def regenerate(self, exchange: Exchange) -> Response:
-        """Replace one of two keys; the other goes on."""
+        """Replace one credential; the others go on."""
         check_owner(exchange)
         resource = self._callers.resource_of(exchange, exchange.params["name"])
         fresh = await self._resources.regenerate(resource.name, exchange.params["key"].lower())

@@ -64,7 +64,7 @@ class RowsRequest(Span, kw_only=True, forbid_unknown_fields=True):
 
 
 class AskHandlers:
-    """The operations that answer questions; who is confined to a resource sees that one only."""
+    """The operations that answer questions; who is confined to a resource sees that one and those below it only."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -145,9 +145,9 @@ class AskHandlers:
 
 
 def _seen(exchange: Exchange, where: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    """Add the condition that confines a caller to one resource."""
+    """Add the condition that confines a caller to one resource and those below it."""
     if exchange.principal.resource:
-        return (*where, Condition(column="resource", values=(exchange.principal.resource,)))
+        return (*where, Condition(column="resource", values=exchange.principal.family))
     return where
 
 

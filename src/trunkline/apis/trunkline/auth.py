@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from trunkline.api.exchange import Exchange
 from trunkline.errors import ForbiddenError, UnauthenticatedError
-from trunkline.services.access import Keyring, Principal, bearer_of, same
+from trunkline.services.access import Keyring, Principal, bearer_of
 from trunkline.services.resources import Resource, Resources
 
 # asked with POST, yet nothing changes
@@ -15,8 +17,8 @@ class Callers:
     """Tells who calls, and what they may do.
 
     The default resource's API key may do everything; another resource's key, or a bearer minted for one resource,
-    has to do with that resource only. A reader's bearer reads, a contributor's changes things, and only an owner's
-    sees keys and mints bearers, so that nobody gains by them what he has not.
+    has to do with that resource and those below it only. A reader's bearer reads, a contributor's changes things, and
+    only an owner's sees keys and mints bearers, so that nobody gains by them what he has not.
     """
 
     def __init__(self, resources: Resources, keyring: Keyring) -> None:
@@ -40,6 +42,8 @@ class Callers:
             if own and own.count(".") != 2:  # neither a key nor a bearer in a key's place
                 raise UnauthenticatedError("There is no such API key: `trunkline connection` prints the one there is.")
             principal = self._keyring.principal(key)
+        if principal.resource:
+            principal = msgspec.structs.replace(principal, family=self._resources.family(principal.resource))
         exchange.principal, exchange.caller = principal, principal.name
         exchange.resource = self._scope(exchange, principal)
         writes = exchange.method not in {"GET", "HEAD"} and (operation is None or operation.name not in _READING_POSTS)
@@ -53,23 +57,20 @@ class Callers:
         """
         principal: Principal = exchange.principal
         name = name.lower() or (exchange.resource.name if exchange.resource else self._resources.default)
-        if principal.resource not in {"", name}:
-            raise ForbiddenError(f"This key is for the resource {principal.resource!r} only.")
+        if not principal.covers(name):
+            raise _confined(principal)
         return self._resources.get(name)
 
     def _by_key(self, key: str) -> Principal | None:
-        found: Resource | None = None
-        for resource in self._resources.all():
-            if same(resource.api_key, key):  # every key is compared, so the time tells nothing
-                found = resource
+        found = self._resources.by_api_key(key)
         if found is None:
             return None
         confined = "" if found.name == self._resources.default else found.name
         return Principal(name="api key", role="owner", resource=confined)
 
     def _scope(self, exchange: Exchange, principal: Principal) -> Resource:
-        if exchange.named is not None and principal.resource not in {"", exchange.named.name}:
-            raise ForbiddenError(f"This key is for the resource {principal.resource!r} only.")
+        if exchange.named is not None and not principal.covers(exchange.named.name):
+            raise _confined(principal)
         return exchange.named or self._resources.get(principal.resource or self._resources.default)
 
 
@@ -88,4 +89,8 @@ def check_owner(exchange: Exchange) -> None:
 def check_unconfined(exchange: Exchange) -> None:
     """Refuse who is confined to one resource; raises ForbiddenError."""
     if exchange.principal.resource:
-        raise ForbiddenError("This needs the API key of the default resource.")
+        raise ForbiddenError("This needs the API key of the default account.")
+
+
+def _confined(principal: Principal) -> ForbiddenError:
+    return ForbiddenError(f"This key is for the account {principal.resource!r} and those below it only.")
