@@ -44,7 +44,14 @@ def azure_operations() -> Iterator[str]:
 def own_operations() -> Iterator[str]:
     """Tabulate Trunkline's own API."""
     for service in load().of_vendor("trunkline"):
-        yield from _service(service)
+        yield f"### {service.title}"
+        yield ""
+        rows = (
+            (f"`{name}`", f"`{row.route}`", "" if row.auth == "open" else row.needed, row.brief)
+            for name, row in service.operations.items()
+        )
+        yield from table(("operation", "route", "needs", "what it does"), rows)
+        yield ""
 
 
 def event_types() -> Iterator[str]:

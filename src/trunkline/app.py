@@ -36,6 +36,7 @@ from trunkline.apis.trunkline.door import TrunklineDoor
 from trunkline.apis.trunkline.health import HealthHandlers
 from trunkline.apis.trunkline.inbox import InboxHandlers
 from trunkline.apis.trunkline.ingest import IngestHandlers
+from trunkline.apis.trunkline.keys import KeyHandlers
 from trunkline.apis.trunkline.numbers import NumberHandlers
 from trunkline.apis.trunkline.state import StateHandlers
 from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
@@ -60,6 +61,7 @@ from trunkline.services.chat import Chat
 from trunkline.services.chat.sent import ChatSent
 from trunkline.services.identity import Identities
 from trunkline.services.issuers import Issuers
+from trunkline.services.keys import ApiKeys
 from trunkline.services.limits import Limits
 from trunkline.services.numbers import Numbers
 from trunkline.services.resources import Resource, Resources
@@ -147,6 +149,8 @@ class House:
         await self.resources.settle(settings)
         self.keyring = Keyring(self.database, clock)
         await self.keyring.open()
+        self.api_keys = ApiKeys(self.database, clock, ids)
+        self.api_keys.open()
         self.issuers = Issuers(settings.issuers, settings.audiences, clock, settings.owners)
         self.identities = Identities(self.database, clock, ids)
         self.identities.open()
@@ -228,7 +232,7 @@ class House:
         return AzureDoor(self.catalogue.of_vendor("azure"), _handlers(monitor, events), callers)
 
     def _own_door(self) -> Door:
-        callers = Callers(self.resources, self.keyring)
+        callers = Callers(self.resources, self.keyring, self.api_keys)
         state = StateHandlers(
             version=__version__,
             database=self.database,
@@ -248,6 +252,7 @@ class House:
             CatalogueHandlers(self.catalogue),
             ConnectionHandlers(callers, self.connection),
             AccountHandlers(self.resources, callers, self.connection, self.announce),
+            KeyHandlers(self.api_keys, callers),
             TokenHandlers(self.keyring, callers),
             AskHandlers(self.recorder),
             IngestHandlers(self.recorder, callers),

@@ -81,6 +81,29 @@ def test_an_account_has_keys_of_its_own_and_one_is_replaced_at_a_time(shared: An
     assert shared.run("account", "create", "No such name!").returncode == 1
 
 
+def test_a_key_is_made_listed_and_revoked(shared: Any, trunkline: Any) -> None:
+    """Only the key goes to the output, for `$(…)`; it opens by address what its role says, until it is revoked."""
+    made = shared.run("key", "create", "ci", "--role", "read", "--expires", "30d")
+    key = made.stdout.rstrip("\n")
+    assert key.startswith("tl_")
+    assert "shown this once" in made.stderr
+    by_url = ("--url", shared.connection()["http"], "--api-key", key)
+    assert trunkline("ask", "requests.count", *by_url).returncode == 0
+    refused = trunkline("numbers", "add", "+18005550123", *by_url)
+    assert (refused.returncode, "the role admin" in refused.stderr) == (1, True)
+    listed = json.loads(shared.run("key", "list", "--json").stdout)
+    (found,) = [one for one in listed if one["name"] == "ci"]
+    assert key.startswith(f"tl_{found['id']}_")
+    shown = shared.run("key", "list").stdout
+    assert found["id"] in shown
+    assert key not in shown
+    assert shared.run("key", "revoke", found["id"]).stdout == f"{found['id']} is revoked.\n"
+    assert "revoked" in trunkline("ask", "requests.count", *by_url).stderr
+    made = json.loads(shared.run("key", "create", "x", "--role", "write", "--account", "demo", "--json").stdout)
+    assert (made["role"], made["account"], made["expires_at"]) == ("write", "demo", None)
+    assert shared.run("key", "create", "x", "--role", "king").returncode == 1
+
+
 def test_an_account_below_another_is_shown_and_moved(shared: Any) -> None:
     """With what opens it, for people and for programs."""
     shared.run("account", "create", "chain")

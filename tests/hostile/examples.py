@@ -93,6 +93,8 @@ BODIES: dict[str, Any] = {
     "EventSubscriptions_CreateOrUpdate": {"properties": _SUBSCRIPTION},
     "EventSubscriptions_Update": _SUBSCRIPTION,
     "Metrics_Batch": {"resourceids": ["{resource}"]},
+    "CreateAccount": {"parent": "", "move": False},
+    "CreateKey": {"name": "ci", "role": "read", "account": "trunkline", "expires": "30d"},
     "MintToken": {"role": "reader", "hours": 1.5, "account": "trunkline"},
     "Ask": {
         "measures": ["requests.count", "requests.failure_rate"],

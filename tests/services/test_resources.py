@@ -147,6 +147,7 @@ def test_accounts_of_an_older_folder_get_what_they_lack_at_start(world: World) -
     with sqlite3.connect(world.folder / "state.sqlite") as file:  # back to the schema before
         for column in ("parent", "auth_token", "app_key"):
             file.execute(f"ALTER TABLE resources DROP COLUMN {column}")
+        file.execute("DROP TABLE api_keys")
         file.execute("UPDATE alembic_version SET version_num = '0002'")
     file.close()
     world.house = world._open()

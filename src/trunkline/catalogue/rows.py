@@ -18,12 +18,14 @@ class Operation(Row, frozen=True, kw_only=True):
     """One operation of an API.
 
     `route` is a method and a path with {parameters}. A row without a route names what counts it instead:
-    the happening (`counted_on`) or the kind of request (`counted_as`: operation and when).
+    the happening (`counted_on`) or the kind of request (`counted_as`: operation and when). `needs` is what a caller
+    must be allowed to do, where the method does not tell it.
     """
 
     brief: str
     route: str = ""
     auth: Literal["resource", "user", "management", "key", "open"] = "resource"
+    needs: Literal["", "read", "write", "change", "admin"] = ""
     emits: tuple[str, ...] = ()
     counted_on: str = ""
     counted_as: dict[str, str] = {}
@@ -40,6 +42,11 @@ class Operation(Row, frozen=True, kw_only=True):
     def path(self) -> str:
         """Return the path template of the route."""
         return self.route.partition(" ")[2]
+
+    @property
+    def needed(self) -> str:
+        """What a caller must be allowed to do: read, write (post facts), change things, or administer."""
+        return self.needs or ("read" if self.method in {"GET", "HEAD"} else "change")
 
 
 class Metric(Row, frozen=True, kw_only=True):

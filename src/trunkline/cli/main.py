@@ -16,6 +16,8 @@ from trunkline.cli import (
     events,
     imports,
     inbox,
+    inbox,
+    key,
     listen,
     numbers,
     serve,
@@ -45,6 +47,7 @@ app.command("import")(imports.import_)
 app.command()(demo.demo)
 app.add_typer(events.app, name="events")
 app.add_typer(account.app, name="account")
+app.add_typer(key.app, name="key")
 app.add_typer(numbers.app, name="numbers")
 app.add_typer(sms.app, name="sms")
 

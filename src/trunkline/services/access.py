@@ -29,6 +29,12 @@ _all = sa.select(signing_keys).order_by(signing_keys.c.created_at.desc(), signin
 _put = sa.insert(signing_keys)
 ROLES = ("reader", "contributor", "owner")
 ISSUER = "trunkline"
+_MAY = {
+    "reader": {"read"},
+    "writer": {"write"},
+    "contributor": {"read", "write", "change"},
+    "owner": {"read", "write", "change", "admin"},
+}
 LONGEST_TOKEN = timedelta(days=365)
 _END_OF_TIME = 253_402_300_800  # the year 10000, which no date reaches
 
@@ -51,7 +57,11 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def may_write(self) -> bool:
         """Tell whether the role may change things."""
-        return self.role in {"owner", "contributor"}
+        return self.may("change")
+
+    def may(self, what: str) -> bool:
+        """Tell whether the role may read, write (post facts), change things, or administer (keys and bearers)."""
+        return what in _MAY[self.role]
 
 
 class Keyring:

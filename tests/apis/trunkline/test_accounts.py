@@ -106,6 +106,21 @@ def test_facts_are_posted_for_oneself_and_those_below(own: Any, keys: dict[str, 
         assert [row["resource"] for row in found] == ([whom] if allowed else [])
 
 
+def test_a_large_body_is_held_to_the_same(own: Any, keys: dict[str, str]) -> None:
+    """It is read by columns, and by rows when one of them is not the caller's business."""
+    lines = [
+        b'{"call_id": "c%d", "resource": "%s"}' % (number, name) for number in range(1000) for name in (b"", b"east")
+    ]
+    assert own("POST", "/samples", body=b"\n".join(lines), token=keys["shop"]).json["accepted"] == 2000
+    answer = own("POST", "/samples", body=b"\n".join(lines), token=keys["east1"]).json
+    assert (answer["accepted"], answer["rejected_total"]) == (1000, 1000)
+    assert "those below it only" in answer["rejected"][0]["why"]
+    question = {"start": SEEN["start"], "measures": ["samples.count"], "by": ["resource"]}
+    points = own("POST", "/ask", json=question).json["points"]
+    counted = {point["split"][0]: point["values"][0] for point in points}
+    assert counted == {"shop": 1001, "east": 1001, "east1": 1001, "west": 1, "other": 1}
+
+
 def test_an_account_manages_those_below_it_and_no_other(own: Any, keys: dict[str, str]) -> None:
     """Their connection, keys, bearers and numbers; each pair. A Host that names another one is refused."""
     for who, whom in permutations(TREE, 2):

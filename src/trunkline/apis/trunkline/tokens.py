@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
-from trunkline.apis.trunkline.auth import Callers, check_owner
+from trunkline.apis.trunkline.auth import Callers
 from trunkline.clock import rfc3339
 from trunkline.errors import InvalidError
 from trunkline.services.access import Keyring
@@ -38,7 +38,6 @@ class TokenHandlers:
 
     async def mint(self, exchange: Exchange) -> Response:
         """Mint a bearer for the caller's account, or the one that is named; without a name any, if the caller may."""
-        check_owner(exchange)
         body = exchange.json(TokenRequest)
         account = body.account or exchange.principal.resource
         if account:
