@@ -6,13 +6,16 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from tools import coverage
 from tools.tables import table
 from trunkline import config
 from trunkline.apis.trunkline.ingest import OPERATIONS
 from trunkline.apis.trunkline.posted import EXAMPLES
-from trunkline.apis.trunkline.shapes import LEFT_OUT
+from trunkline.apis.trunkline.shapes import LEFT_OUT, posted
 from trunkline.catalogue.columns import columns
 from trunkline.catalogue.load import load
 from trunkline.catalogue.rows import Service
@@ -20,6 +23,7 @@ from trunkline.delivery.carriers.simulated import BUSY_MS
 from trunkline.services.sms.carriage import MOST_OFFERS
 
 ROOT = Path(__file__).parent.parent
+VAST = 10**15
 Block = Callable[[], Iterator[str]]
 
 
@@ -108,14 +112,26 @@ def facts() -> Iterator[str]:
         yield "```"
         yield ""
         rows = []
+        fields = msgspec.json.schema_components([posted(kind)])[1][posted(kind).__name__]["properties"]
         for name, column in columns(kind).items():
             if column.is_inner:
                 continue
-            values = ", ".join(f"`{value}`" for value in column.values) or column.type_name
+            values = ", ".join(f"`{value}`" for value in column.values) or _bounded(column.type_name, fields[name])
             needed = "yes" if column.is_required and name not in LEFT_OUT else ""
             rows.append((f"`{name}`", values, column.unit, needed, column.brief))
         yield from table(("field", "value", "unit", "needed", "what it holds"), rows)
         yield ""
+
+
+def _bounded(kind: str, schema: dict[str, Any]) -> str:
+    """Return what a field takes with its bounds, but for those that nobody meets."""
+    for part in (schema, *schema.get("anyOf", ())):
+        least, most = part.get("minimum"), part.get("maximum")
+        if least is not None:
+            return f"{kind}, {least} to {most}" if most < VAST else f"{kind}, from {least}"
+        if "maxLength" in part:
+            return f"{kind}, {part.get('minLength', 0) or 'up'} to {part['maxLength']}"
+    return kind
 
 
 BLOCKS: dict[str, Block] = {

@@ -38,6 +38,7 @@ from trunkline.apis.trunkline.inbox import InboxHandlers
 from trunkline.apis.trunkline.ingest import IngestHandlers
 from trunkline.apis.trunkline.keys import KeyHandlers
 from trunkline.apis.trunkline.numbers import NumberHandlers
+from trunkline.apis.trunkline.openapi import OpenApiHandlers
 from trunkline.apis.trunkline.state import StateHandlers
 from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
 from trunkline.apis.trunkline.tokens import TokenHandlers
@@ -249,6 +250,7 @@ class House:
         handlers = _handlers(
             HealthHandlers(self.instance, __version__, self.hindrances),
             state,
+            OpenApiHandlers(self.catalogue, __version__, Connection),
             CatalogueHandlers(self.catalogue),
             ConnectionHandlers(callers, self.connection),
             AccountHandlers(self.resources, callers, self.connection, self.announce),

@@ -16,7 +16,6 @@ from trunkline.cli import (
     events,
     imports,
     inbox,
-    inbox,
     key,
     listen,
     numbers,

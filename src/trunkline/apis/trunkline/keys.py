@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from starlette.responses import Response
@@ -14,7 +14,7 @@ from trunkline.api.exchange import Exchange
 from trunkline.apis.trunkline.auth import Callers
 from trunkline.clock import parse_rfc3339, rfc3339
 from trunkline.errors import InvalidError
-from trunkline.services.keys import ApiKey, ApiKeys
+from trunkline.services.keys import ROLES, ApiKey, ApiKeys
 
 _AGE = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -27,7 +27,7 @@ class KeyRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """
 
     name: str
-    role: str
+    role: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(ROLES)})]
     account: str = ""
     expires: str = ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 
 import msgspec
 from starlette.responses import Response
@@ -12,7 +13,7 @@ from trunkline.api.exchange import Exchange
 from trunkline.apis.trunkline.auth import Callers
 from trunkline.clock import rfc3339
 from trunkline.errors import InvalidError
-from trunkline.services.access import Keyring
+from trunkline.services.access import ROLES, Keyring
 
 HOURS = 12.0
 
@@ -20,7 +21,7 @@ HOURS = 12.0
 class TokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The body: a role, how many hours the bearer lives, and the account it is for ("" is any)."""
 
-    role: str
+    role: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(ROLES)})]
     hours: float = HOURS
     account: str = ""
 

@@ -1,0 +1,127 @@
+"""What each operation of Trunkline's own API takes and answers, as far as its row of the catalogue does not tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from trunkline.apis.trunkline import answers
+from trunkline.apis.trunkline.accounts import AccountRequest
+from trunkline.apis.trunkline.ask import AskRequest, RowsRequest
+from trunkline.apis.trunkline.ingest import LONGEST_KEY, OPERATIONS
+from trunkline.apis.trunkline.keys import KeyRequest
+from trunkline.apis.trunkline.numbers import TextRequest
+from trunkline.apis.trunkline.subscriptions import MOST_LETTERS, SubscribeRequest, TestRequest
+from trunkline.apis.trunkline.tabled import ARROW, CSV
+from trunkline.apis.trunkline.tokens import TokenRequest
+from trunkline.services.resources import REPLACEABLE
+from trunkline.services.sent import LONGEST_WAIT_S, MOST
+
+TEXT = "text/plain"
+
+
+class Given(msgspec.Struct, frozen=True):
+    """A parameter: its name, what it means, and the JSON schema of its value."""
+
+    name: str
+    brief: str
+    schema: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "string"})
+    is_needed: bool = False
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operation takes and answers.
+
+    `answers` maps a status to the shapes of its bodies (none: it has no body); `media` are further forms of them.
+    """
+
+    answers: dict[int, tuple[Any, ...]]
+    body: Any = None
+    query: tuple[Given, ...] = ()
+    headers: tuple[Given, ...] = ()
+    media: tuple[str, ...] = ()
+
+
+class ConnectionOf:
+    """Stands for what a client needs to connect, whose shape is made on a floor above."""
+
+
+_COUNT = {"type": "integer", "minimum": 0, "maximum": MOST}
+ACCOUNT = Given("account", "The account it is about; the caller's own unless named.")
+IN_PATH = {
+    "name": Given("name", "The name of the account, or of the subscription."),
+    "key": Given("key", "Which credential.", {"type": "string", "enum": list(REPLACEABLE)}),
+    "id": Given("id", "The id of the API key."),
+    "file": Given("file", "The SHA-256 of the file.", {"type": "string", "pattern": "^[0-9a-f]{64}$"}),
+    "number": Given("number", "E.164 like +18005550199, a short code, or a sender name."),
+}
+_INBOX = (
+    ACCOUNT,
+    Given("channel", "A channel by its name: chat, sms."),
+    Given("id", "The message's id, as its sender was answered."),
+    Given("to", "The recipient."),
+    Given("from", "The sender."),
+    Given("text", "What stands in the text, in any case of letters."),
+    Given("thread", "The conversation."),
+    Given("tag", "The tag."),
+    Given("status", "What became of it."),
+    Given("since", "The earliest moment (RFC 3339), or how long ago it was: 30s, 5m, 2h, 1d."),
+    Given("limit", "At most so many.", {"type": "integer", "minimum": 1, "maximum": MOST}),
+    Given("after", "Where to go on, from a nextLink."),
+    Given("wait_s", "Wait up to so many seconds.", {"type": "number", "minimum": 0, "maximum": LONGEST_WAIT_S}),
+    Given("count", "How many messages complete the answer.", _COUNT),
+)
+_FACT = Given(
+    "fact",
+    "What the file holds.",
+    {"type": "string", "enum": [kind.table for kind in OPERATIONS.values()]},
+    is_needed=True,
+)
+_POST = Told(
+    answers={200: (answers.Taken,)},
+    headers=(
+        Given(
+            "Idempotency-Key",
+            "A post that is sent again under its key is answered as before and does nothing.",
+            {"type": "string", "maxLength": LONGEST_KEY},
+        ),
+        Given("Trunkline-Chunk", "Which chunk of a file the body is: the file's SHA-256, a slash, a number from 1."),
+        Given("Content-Encoding", "How the body is packed.", {"type": "string", "enum": ["identity", "gzip", "zstd"]}),
+    ),
+)
+TOLD: dict[str, Told] = {
+    "GetHealth": Told(answers={200: (answers.Health,)}),
+    "GetReadiness": Told(answers={200: (answers.Readiness,), 503: (answers.Readiness,)}),
+    "GetState": Told(answers={200: (str,)}, media=(TEXT,)),
+    "GetOpenApi": Told(answers={200: (dict[str, Any],)}),
+    "GetCatalogue": Told(
+        answers={200: (answers.Tables,)}, query=(Given("q", "Only rows in which each of these words stands."),)
+    ),
+    "GetConnection": Told(answers={200: (ConnectionOf,)}, query=(ACCOUNT,)),
+    "ListAccounts": Told(answers={200: (answers.Accounts,)}),
+    "CreateAccount": Told(answers={200: (ConnectionOf,), 201: (ConnectionOf,)}, body=AccountRequest),
+    "RegenerateKey": Told(answers={200: (ConnectionOf,)}),
+    "CreateKey": Told(answers={201: (answers.MadeKey,)}, body=KeyRequest),
+    "ListKeys": Told(answers={200: (answers.Keys,)}, query=(Given("account", "Only the keys of this account."),)),
+    "RevokeKey": Told(answers={204: ()}),
+    "MintToken": Told(answers={201: (answers.Token,)}, body=TokenRequest),
+    "Ask": Told(answers={200: (answers.Points, answers.Explanation)}, body=AskRequest, media=(CSV, ARROW)),
+    "ListFacts": Told(answers={200: (answers.Found,)}, body=RowsRequest, media=(CSV, ARROW)),
+    **dict.fromkeys(OPERATIONS, _POST),
+    "GetImport": Told(answers={200: (answers.Imported,)}, query=(_FACT,)),
+    "CreateSubscription": Told(answers={201: (answers.Subscribed,)}, body=SubscribeRequest, query=(ACCOUNT,)),
+    "ListSubscriptions": Told(answers={200: (answers.AllSubscribed,)}, query=(ACCOUNT,)),
+    "GetSubscription": Told(answers={200: (answers.Subscribed,)}, query=(ACCOUNT,)),
+    "DeleteSubscription": Told(answers={204: ()}, query=(ACCOUNT,)),
+    "TestSubscription": Told(answers={202: (answers.Fired,)}, body=TestRequest, query=(ACCOUNT,)),
+    "ListInbox": Told(answers={200: (answers.Inbox,)}, query=_INBOX),
+    "ListDeadLetters": Told(
+        answers={200: (answers.DeadLetters,)},
+        query=(ACCOUNT, Given("most", "At most so many.", {"type": "integer", "minimum": 1, "maximum": MOST_LETTERS})),
+    ),
+    "ReceiveText": Told(answers={202: (answers.Received,)}, body=TextRequest, query=(ACCOUNT,)),
+    "ListNumbers": Told(answers={200: (answers.AllOwned,)}, query=(ACCOUNT,)),
+    "AddNumber": Told(answers={200: (answers.Owned,), 201: (answers.Owned,)}, query=(ACCOUNT,)),
+    "RemoveNumber": Told(answers={204: ()}, query=(ACCOUNT,)),
+}
