@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 
 import phonenumbers
@@ -17,6 +18,7 @@ _E164 = re.compile(r"\+[1-9][0-9]{6,14}\Z")
 _SHORT = re.compile(r"[0-9]{3,6}\Z")
 # GSM 03.40: at most 11 characters; one letter at least tells it from a number
 _NAME = re.compile(r"(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9 &_-]{1,11}\Z")
+_NO_COUNTRY = "001"
 _SEPARATORS = re.compile(r"[\s().-]+")
 
 
@@ -36,15 +38,7 @@ def written(text: str) -> str:
 
 def is_phone(text: str) -> bool:
     """Tell whether a text is a phone number in E.164 that its country's numbering plan can have."""
-    return bool(_E164.match(text)) and _is_possible(text)  # what is cached is short: texts come in as users please
-
-
-@lru_cache(10_000)
-def _is_possible(number: str) -> bool:
-    try:
-        return phonenumbers.is_possible_number(phonenumbers.parse(number))
-    except phonenumbers.NumberParseException:
-        return False
+    return bool(_E164.match(text)) and _of_plan(text)[0]  # what is cached is short: texts come in as users please
 
 
 def is_address(text: str) -> bool:
@@ -68,12 +62,51 @@ def _is_toll_free(number: str) -> bool:
 
 def country_of(text: str) -> str:
     """Return the country of a phone number as two letters (of those that share a code, the main one); "" if none."""
-    return _country(text) if is_phone(text) else ""
+    return _of_plan(text)[1] if _E164.match(text) else ""
 
 
-@lru_cache(10_000)
-def _country(number: str) -> str:
-    parsed = phonenumbers.parse(number)
+def _of_plan(number: str) -> tuple[bool, str]:
+    """Return whether a number's plan can have it, and the country; most are told by their length (1 µs, else 100)."""
+    for digits in (1, 2, 3):
+        plan = _plan(number[1 : 1 + digits])
+        if plan is not None:
+            rest = number[1 + digits :]
+            if len(rest) in plan.lengths and not (plan.prefix and plan.prefix.match(rest)):
+                return True, plan.country
+            break
+    return _parsed(number)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The plan of a calling code that is one country's own: how long its numbers are, and what is dialled before."""
+
+    country: str
+    lengths: frozenset[int]
+    prefix: re.Pattern[str] | None
+
+
+@lru_cache(1200)
+def _plan(code: str) -> _Plan | None:
+    """Return the plan of a calling code; None where there is none, or several countries share it."""
+    countries = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code), ())
+    if len(countries) != 1 or countries[0] == _NO_COUNTRY:
+        return None
+    plan = phonenumbers.PhoneMetadata.metadata_for_region(countries[0])
+    if plan is None or plan.general_desc is None:
+        return None
+    prefix = plan.national_prefix_for_parsing
+    return _Plan(countries[0], frozenset(plan.general_desc.possible_length), re.compile(prefix) if prefix else None)
+
+
+@lru_cache(20_000)
+def _parsed(number: str) -> tuple[bool, str]:
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return False, ""
+    if not phonenumbers.is_possible_number(parsed):
+        return False, ""
     country = phonenumbers.region_code_for_number(parsed)
     country = country or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
-    return "" if country in {"001", "ZZ"} else country
+    return True, "" if country in {_NO_COUNTRY, "ZZ"} else country

@@ -127,10 +127,9 @@ def _noted(older: Any, derived: Any) -> Any:
         texts = derived.filter(has_any)
         names = pa.array([DERIVED] * len(texts), pa.string())
         return pa.MapArray.from_arrays(pa.concat_arrays([pa.array([0], pa.int32()), offsets]), names, texts)
-    known = [[entry for entry in entries if entry[0] != DERIVED] for entries in older.to_pylist()]
     noted = [
-        [*entries, (DERIVED, text)] if text else entries
-        for entries, text in zip(known, derived.to_pylist(), strict=True)
+        [*(entry for entry in entries if entry[0] != DERIVED), *([(DERIVED, text)] if text else [])]
+        for entries, text in zip(older.to_pylist(), derived.to_pylist(), strict=True)
     ]
     return pa.array(noted, older.type)
 

@@ -135,14 +135,14 @@ def test_ids_that_wait_are_sorted_out_when_there_are_many(tmp_path: Path, monkey
         )
         append(store, {"requests": [fact]})
     assert store.answer(Plan("SELECT count(*) FROM ids.fresh")) == [(15,)]
-    assert len(store.spans("cv7")) == 1
+    assert len(store.spans(["cv7"])["cv7"]) == 1
     store.tidy()
     assert store.answer(Plan("SELECT count(*) FROM ids.fresh")) == [(0,)]
-    (span,) = store.spans("cv7")
+    (span,) = store.spans(["cv7"])["cv7"]
     assert (span.table, span.first, span.last) == ("requests", ago(7), ago(7))
     store.forget("requests", ago(7, -60))
-    assert store.spans("cv7") == []
-    assert len(store.spans("cv6")) == 1
+    assert store.spans(["cv7"])["cv7"] == []
+    assert len(store.spans(["cv6"])["cv6"]) == 1
     store.close()
 
 
@@ -155,5 +155,9 @@ def test_facts_of_an_older_folder_are_found_too(tmp_path: Path) -> None:
         with duckdb.connect(str(tmp_path / "facts.duckdb")) as connection:
             connection.execute(spoil)
         store = DuckDBStore(tmp_path / "facts.duckdb")
-        assert [span.table for span in store.spans("l1")] == [span.table for span in store.spans("b")] == ["calls"]
+        assert (
+            [span.table for span in store.spans(["l1"])["l1"]]
+            == [span.table for span in store.spans(["b"])["b"]]
+            == ["calls"]
+        )
         store.close()

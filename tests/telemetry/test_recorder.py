@@ -6,7 +6,7 @@ import asyncio
 import re
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -74,7 +74,7 @@ class Faulty:
         """Ask the store."""
         return self.inner.known(table, pieces)
 
-    def spans(self, wanted: str) -> list[Span]:
+    def spans(self, wanted: Sequence[str]) -> dict[str, list[Span]]:
         """Ask the store."""
         return self.inner.spans(wanted)
 

@@ -24,6 +24,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
     `values` are the words that it may hold, `allowed` those and the default; `rule` bounds whatever is posted,
     and of a map `parts` are its names and its entries.
+    One can compute with a number.
     `inner` columns are kept and not shown; `is_required` ones have no default.
     """
 
@@ -39,16 +40,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     is_optional: bool = False
     is_id: bool = False
     is_inner: bool = False
-
-    @property
-    def is_map(self) -> bool:
-        """Whether it is a map of further columns."""
-        return typing.get_origin(self.of) is dict
-
-    @property
-    def is_number(self) -> bool:
-        """Whether one can compute with it."""
-        return self.of in {int, float}
+    is_map: bool = False
+    is_number: bool = False
 
     @property
     def unit(self) -> str:
@@ -106,6 +99,8 @@ def _column(name: str, hint: Any, default: Any) -> Column:
         is_optional=is_optional,
         is_id=any(rule.is_id for rule in rules),
         is_inner=any(rule.is_inner for rule in rules),
+        is_map=typing.get_origin(bare) is dict,
+        is_number=bare in {int, float},
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -12,75 +12,69 @@ from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.questions import Condition, Rows
 from trunkline.telemetry.store import Span, Store
 
-OF_CALLS = frozenset({"calls", "call_events", "samples"})
-"""The tables whose facts belong to calls."""
 _CALLS = "calls"
+_OF_CALLS = frozenset({_CALLS, "call_events", "samples"})
 _MOST = 100
 _ROUNDS = 3
-_MOST_DAYS = 40  # what is borne over so many days is a number or a user, and no call
-
-
+_MOST_SPANS = 40  # what is borne in so many places is a number or a user, and no call
 _SPANS_AT_ONCE = 50
+_APART = timedelta(hours=12)  # what is nearer is read as one: rows lie together in the order in which they came
 
 
 def found(store: Store, planner: Planner, question: Rows) -> list[tuple[Any, ...]]:
     """Find facts: by an id first where in time they are, then there. For a thread; raises UnavailableError."""
     if not question.id:
         return store.answer(planner.rows(question))
-    ids = [question.id]
-    if question.fact in OF_CALLS:
+    if question.fact in _OF_CALLS:
         confined = [condition for condition in question.where if condition.column == "resource"]
-        ids = aliases(store, planner, question.id, confined)
-    spans = [
-        span for span in within(store, question.fact, ids) if span.last >= question.start and span.first < question.end
-    ]
+        places = _of_call(store, planner, question.id, confined)
+    else:
+        places = store.spans([question.id])
+    spans = _together(
+        span
+        for those in places.values()
+        for span in those
+        if span.table == question.fact and span.last >= question.start and span.first < question.end
+    )
     if question.newest_first:
         spans.reverse()
     rows: list[tuple[Any, ...]] = []
     wanted = question.skip + question.limit
     for place in range(0, len(spans), _SPANS_AT_ONCE):
-        those = ends(spans[place : place + _SPANS_AT_ONCE])
         part = msgspec.structs.replace(question, skip=0, limit=wanted - len(rows))
-        rows += store.answer(planner.rows(part, ids, those))
+        rows += store.answer(planner.rows(part, list(places), spans[place : place + _SPANS_AT_ONCE]))
         if len(rows) >= wanted:
             break
     return rows[question.skip :]
 
 
-def aliases(store: Store, planner: Planner, wanted: str, where: Sequence[Condition]) -> list[str]:
-    """Return an id and the others of its call, if it is one of a call that meets the conditions.
+def _of_call(store: Store, planner: Planner, wanted: str, where: Sequence[Condition]) -> dict[str, list[Span]]:
+    """Return an id and the others of its call, if it is one of a call that meets the conditions; and where each is.
 
     All legs of a call share its id, and a client may have held another before it joined. For a thread; raises
     UnavailableError.
     """
-    known, looked_up = {wanted}, set[str]()
+    places = store.spans([wanted])
+    fresh = [wanted]
     for _ in range(_ROUNDS):
-        fresh = sorted(known - looked_up)
-        spans = within(store, _CALLS, fresh)
-        if not fresh or not spans or len(spans) > _MOST_DAYS:
+        spans = _together(span for one in fresh for span in places[one] if span.table == _CALLS)
+        if not spans or len(spans) > _MOST_SPANS:
             break
-        for leg_id, call_id, foreign in store.answer(planner.call_ids(fresh, ends(spans), where, _MOST)):
-            known |= {leg_id, call_id, *foreign} - {""}
-        looked_up |= set(fresh)
-        if len(known) > _MOST:
+        legs = store.answer(planner.call_ids(fresh, spans, where, _MOST))
+        borne = {one for leg_id, call_id, foreign in legs for one in (leg_id, call_id, *foreign) if one}
+        fresh = sorted(borne - set(places))[: _MOST - len(places)]
+        if not fresh:
             break
-    return [wanted, *sorted(known - {wanted})][:_MOST]
+        places |= store.spans(fresh)
+    return places
 
 
-def within(store: Store, table: str, ids: Iterable[str]) -> list[Span]:
-    """Return where facts of a table bear any of some ids, oldest first, without overlaps; raises UnavailableError."""
-    found = sorted(
-        (span for one in ids for span in store.spans(one) if span.table == table), key=lambda span: span.first
-    )
-    joined: list[Span] = []
-    for span in found:
-        if joined and span.first <= joined[-1].last:
-            joined[-1] = Span(table, joined[-1].first, max(joined[-1].last, span.last))
+def _together(spans: Iterable[Span]) -> list[tuple[datetime, datetime]]:
+    """Return spans as moments, oldest first and without overlaps; those near each other as one."""
+    joined: list[tuple[datetime, datetime]] = []
+    for first, last in sorted((span.first, span.last) for span in spans):
+        if joined and first <= joined[-1][1] + _APART:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
         else:
-            joined.append(span)
+            joined.append((first, last))
     return joined
-
-
-def ends(spans: Iterable[Span]) -> list[tuple[datetime, datetime]]:
-    """Return where spans begin and end."""
-    return [(span.first, span.last) for span in spans]

@@ -37,7 +37,7 @@ _sizes = (
     sa.select(inbox.c.number, sa.func.length(inbox.c.body).label("size"))
     .where(inbox.c.process == sa.bindparam("process"), inbox.c.number > sa.bindparam("after"))
     .order_by(inbox.c.number)
-    .limit(200)
+    .limit(5000)
 )
 _after = (
     sa.select(inbox.c.number, inbox.c.fact, inbox.c.body)
@@ -227,6 +227,9 @@ class Inbox:
             transaction.hand(_drop, of_process=self._process, up_to=least)
 
         await self._database.write(unit)
+
+    def loaded(self, up_to: int) -> None:
+        """Take note of what the store holds: it weighs no more."""
         while self._weights and self._weights[0][0] <= up_to:
             self._weights.popleft()
 

@@ -4,40 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict, deque
+import math
+from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from trunkline.catalogue.columns import kind_of
 from trunkline.catalogue.facts import Fact
-from trunkline.errors import ConflictError, OverloadedError, TrunklineError, UnavailableError
+from trunkline.errors import ConflictError, TrunklineError, UnavailableError
 from trunkline.state.trouble import Trouble, mention
 from trunkline.telemetry.batches import batch
 from trunkline.telemetry.inbox import EMBEDDED, Inbox
 from trunkline.telemetry.records import whole
 from trunkline.telemetry.store import Store
+from trunkline.telemetry.straight import Queue, Straight, fail
 
 _log = logging.getLogger(__name__)
 PERIOD_S = 0.25
 AFTER_FAILURE_S = 1.0
 PATIENCE_S = 30.0
-MOST_ROWS_AT_ONCE = 100_000
-MOST_ROWS_WAITING = 1_000_000
-
-
-@dataclass(frozen=True)
-class Straight:
-    """A batch that goes into the store without a stay in the inbox, and who waits for it."""
-
-    table: str
-    rows: Any
-    future: asyncio.Future[bool]
-    chunk: tuple[str, int] | None = None
+DROP_S = 1.0
 
 
 class Loader:
@@ -65,8 +56,9 @@ class Loader:
         self._task: asyncio.Task[None] | None = None
         self._at: int | None = None
         self._dropped = 0
-        self._straight: deque[Straight] = deque()
-        self._straight_rows = 0
+        self._drained_s = self._dropped_s = -math.inf
+        self._is_asked = False
+        self.straight = Queue()
         self._trouble = Trouble(_log, "facts wait in the inbox")
         self.loaded = 0
         self.failures = 0
@@ -94,7 +86,7 @@ class Loader:
 
     async def _drain_last(self) -> None:
         try:
-            await self._drain()
+            await self._drain(is_last=True)
         except TrunklineError as error:
             mention(_log, "facts stay in the inbox until the next start", error)
         except Exception:  # noqa: BLE001 - they are loaded at the next start
@@ -107,13 +99,9 @@ class Loader:
         is False. Raises OverloadedError when too much waits; the future raises ConflictError when chunks are missing
         before it, and UnavailableError when the store cannot take it.
         """
-        if self._straight_rows + len(rows) > MOST_ROWS_WAITING:
-            raise OverloadedError("Too many facts are waiting to be loaded.", retry_after_s=1)
-        straight = Straight(table, rows, asyncio.get_running_loop().create_future(), chunk)
-        self._straight.append(straight)
-        self._straight_rows += len(rows)
+        future = self.straight.put(table, rows, chunk)
         self._wanted.set()
-        return straight.future
+        return future
 
     async def caught_up(self, number: int) -> None:
         """Return once the inbox is loaded up to that number; raises UnavailableError when the store is stuck."""
@@ -121,6 +109,7 @@ class Loader:
             return
         # an attempt under way may have begun before; two that fail say that the store is in trouble
         hopeless = self.failures + 2
+        self._is_asked = True
         self._wanted.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience_s), self._changed:
@@ -129,14 +118,21 @@ class Loader:
             raise UnavailableError("The fact store cannot take in what was measured; try again later.", told=True)
 
     async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
             try:
-                await self._drain()
+                if self._is_asked or clock() >= self._drained_s + self._period_s:
+                    await self._drain()
+                    self._drained_s = clock()
+                elif self.straight:
+                    await self.straight.company()
+                    await self._bring(with_inbox=False)
                 self._trouble.succeed()
-                pause_s = self._period_s
+                pause_s = 0 if self.straight else max(0, self._drained_s + self._period_s - clock())
             except Exception as error:  # noqa: BLE001 - whatever it is, what waits must be tried again
                 self._note(error)
                 pause_s = self._after_failure_s
+                self._drained_s = -math.inf
                 async with self._changed:
                     self.failures += 1
                     self._changed.notify_all()
@@ -151,48 +147,40 @@ class Loader:
         elif not error.facts.get("told"):
             self._trouble.fail(error.message)
 
-    async def _drain(self) -> None:
+    async def _drain(self, *, is_last: bool = False) -> None:
         """Load everything that is durable by now.
 
         What becomes durable meanwhile waits for its turn: chasing it would append a handful at a time for as long
         as the traffic lasts (an append costs 6 ms; 90 µs a request at 1500/s, a quarter of that like this).
         """
-        loop = asyncio.get_running_loop()
+        self._is_asked = False
         mark = self._inbox.durable
-        while self._straight or self.loaded < mark:
-            those = self._some_straight()
-            try:
-                number = await loop.run_in_executor(self._thread, self._load, self._inbox.durable, those)
-            except BaseException as error:
-                _fail(those, error)
-                raise
-            async with self._changed:
-                self.loaded = number
-                self._changed.notify_all()
-        if self._dropped < self.loaded:
-            up_to = self.loaded
+        while self.straight or self.loaded < mark:
+            await self._bring(with_inbox=True)
+        loop = asyncio.get_running_loop()
+        if self._dropped < self.loaded and (is_last or loop.time() >= self._dropped_s + DROP_S):
+            up_to, self._dropped_s = self.loaded, loop.time()
             await self._inbox.drop(up_to)
             self._dropped = up_to
         await loop.run_in_executor(self._thread, self._store.tidy)
 
-    def _some_straight(self) -> list[Straight]:
-        """Take some of the batches that wait: one of each source at most, so that its chunks come one by one."""
-        found: list[Straight] = []
-        sources: set[str] = set()
-        room = MOST_ROWS_AT_ONCE
-        while self._straight and room > 0:
-            first = self._straight[0]
-            if first.chunk is not None:
-                if first.chunk[0] in sources:
-                    break
-                sources.add(first.chunk[0])
-            found.append(self._straight.popleft())
-            room -= len(first.rows)
-            self._straight_rows -= len(first.rows)
-        return found
+    async def _bring(self, *, with_inbox: bool) -> None:
+        """Load some of what comes straight, and some of the inbox if so; who waits for either hears of it."""
+        those = self.straight.take()
+        loading = partial(self._load, self._inbox.durable, those, with_inbox=with_inbox)
+        try:
+            number = await asyncio.get_running_loop().run_in_executor(self._thread, loading)
+        except BaseException as error:
+            fail(those, error)
+            raise
+        if with_inbox:
+            self._inbox.loaded(number)
+            async with self._changed:
+                self.loaded = number
+                self._changed.notify_all()
 
-    def _load(self, durable: int, straight: Sequence[Straight]) -> int:
-        """Load one batch of inbox rows, and what comes straight; return the last number loaded (loader thread).
+    def _load(self, durable: int, straight: Sequence[Straight], *, with_inbox: bool) -> int:
+        """Load what comes straight, and one batch of inbox rows; return the last number loaded (loader thread).
 
         Where the store stands is known to this thread alone, so that a drain that is cut short and begun again
         loads nothing twice.
@@ -201,7 +189,7 @@ class Loader:
             self._at = self._store.loaded(self._process)
         facts: dict[str, list[Fact]] = defaultdict(list)
         last = self._at
-        for number, table, rows in self._inbox.after(self._at):
+        for number, table, rows in self._inbox.after(self._at) if with_inbox else ():
             if rows:
                 facts[table] += rows
             last = number
@@ -222,7 +210,8 @@ class Loader:
             self._at = None  # when this fails, only the store knows whether it took hold
             self._store.append(batches, marks, replaced)
             self._at = last
-        _settle(straight, taken)
+        for one in straight:
+            one.settle(is_new=one in taken)
         return last if self._process in marks else max(last, durable)  # someone may have emptied the inbox
 
     def _new_chunks(self, straight: Sequence[Straight]) -> tuple[list[Straight], dict[str, int]]:
@@ -237,35 +226,8 @@ class Loader:
                     continue
                 if number > there + 1:
                     missing = f"Chunk {there + 1} comes before chunk {number}."
-                    _tell(one, error=ConflictError(missing, target="chunk"))
+                    one.settle(error=ConflictError(missing, target="chunk"))
                     continue
                 marks[source] = number
             taken.append(one)
         return taken, marks
-
-
-def _settle(straight: Sequence[Straight], taken: Sequence[Straight]) -> None:
-    """Tell who waits that their batch is there, and whether it is new (any thread)."""
-    new = {id(one) for one in taken}
-    for one in straight:
-        _tell(one, result=id(one) in new)
-
-
-def _fail(straight: Sequence[Straight], error: BaseException) -> None:
-    if isinstance(error, asyncio.CancelledError):
-        error = UnavailableError("The server stops; send it again.")
-    for one in straight:
-        _tell(one, error=error)
-
-
-def _tell(one: Straight, *, result: bool = False, error: BaseException | None = None) -> None:
-    def tell() -> None:
-        if one.future.done():
-            return
-        if error is not None:
-            one.future.set_exception(error)
-        else:
-            one.future.set_result(result)
-
-    with suppress(RuntimeError):  # the loop has closed: nobody waits any more
-        one.future.get_loop().call_soon_threadsafe(tell)

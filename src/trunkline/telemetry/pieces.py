@@ -7,8 +7,10 @@ were worked out count for nothing: they are worked out anew from the whole.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
+
+import msgspec
 
 from trunkline.catalogue.columns import MOMENT, columns
 from trunkline.catalogue.facts import Call, Fact, Message
@@ -62,19 +64,32 @@ def _known_at(piece: Record) -> int:
 def _cells(piece: Record) -> Cells:
     """Take a piece apart; what it does not say, or what was worked out, is left out."""
     known = _known_at(piece)
-    derived = set(piece.older.get(DERIVED, "").split())
+    older = piece.older
+    derived = older.get(DERIVED, "").split() if older else ()
     cells: Cells = {}
-    for name, column in columns(type(piece)).items():
-        if name in derived or name in piece.key or column.is_inner or name in {MOMENT, "revised_at"}:
+    for value, (name, default, is_map) in zip(msgspec.structs.astuple(piece), _said(type(piece)), strict=True):
+        if value == default or not name or name in derived:
             continue
-        value = getattr(piece, name)
-        if column.is_map:
+        if is_map:
             for entry, one in value.items():
                 cell = f"{name}.{entry}"
-                cells[cell] = (int(piece.older.get(cell, known)), one, one)
-        elif value != column.default:
-            cells[name] = (int(piece.older.get(name, known)), str(value), value)
+                cells[cell] = (int(older.get(cell, known)), one, one)
+        else:
+            cells[name] = (int(older.get(name, known)), str(value), value)
     return cells
+
+
+@cache
+def _said(kind: type[Fact]) -> list[tuple[str, Any, bool]]:
+    """Return name, default and whether it is a map of each column; without a name those that no piece says."""
+    return [
+        (
+            "" if name in kind.key or column.is_inner or name in {MOMENT, "revised_at"} else name,
+            column.default,
+            column.is_map,
+        )
+        for name, column in columns(kind).items()
+    ]
 
 
 def _later(one: Cells, other: Cells) -> Cells:

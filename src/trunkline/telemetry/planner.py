@@ -145,8 +145,9 @@ class Planner:
     def rows(self, question: Rows, ids: Sequence[str] = (), spans: Sequence[tuple[datetime, datetime]] = ()) -> Plan:
         """Plan the facts themselves: every column that is shown, moments as microseconds since 1970.
 
-        They come in order of time, ties in the order of their ids. With `ids`, those that bear any of them within the
-        spans, both ends included, which do not overlap. Raises InvalidError for an unknown table or column.
+        They come in order of time, ties in the order of their ids. With `ids`, those that bear any of them within
+        spans (one at least), both ends included, which do not overlap. Raises InvalidError for an unknown table or
+        column.
         """
         table = question.fact
         self.check_fact(table)
@@ -157,23 +158,19 @@ class Planner:
         named = [name for name, column in _DIMENSIONS[table].items() if column.is_id]
         where = self._where_all(table, question.start, question.end, question.where)
         direction = "DESC" if question.newest_first else "ASC"
-        order = ", ".join(f"{name} {direction}" for name in (MOMENT, *named))
-        source = Plan(table)
+        order = ", ".join(f"{list(shown_columns(table)).index(name) + 1} {direction}" for name in (MOMENT, *named))
         if ids:
-            borne = self._bears(
-                table, ids, [*named, *(("foreign_ids",) if "foreign_ids" in _DIMENSIONS[table] else ())]
+            every = [*named, *(("foreign_ids",) if "foreign_ids" in _DIMENSIONS[table] else ())]
+            where = joined(" AND ", [where, self._bears(table, ids, every)])
+        read = (
+            _within(table, ", ".join(shown), where, spans)
+            if ids
+            else joined(
+                "",
+                [Plan(f"SELECT {', '.join(shown)} FROM {table} WHERE "), where],  # noqa: S608 - names only
             )
-            source = _within(table, "*", borne, spans)
-        return joined(
-            "",
-            [
-                Plan(f"SELECT {', '.join(shown)} FROM "),  # noqa: S608 - names only
-                source,
-                Plan(" WHERE "),
-                where,
-                Plan(f" ORDER BY {order} LIMIT ? OFFSET ?", (question.limit, question.skip)),
-            ],
         )
+        return joined("", [read, Plan(f" ORDER BY {order} LIMIT ? OFFSET ?", (question.limit, question.skip))])
 
     def check_fact(self, table: str) -> None:
         """Raise InvalidError for a table that is none, naming the nearest."""
@@ -185,18 +182,9 @@ class Planner:
     ) -> Plan:
         """Plan the ids of the legs that bear any of some: leg's, call's, and a list of other systems'."""
         borne = self._bears("calls", ids, ["leg_id", "call_id", "foreign_ids"])
-        entries = self._dialect.entries.format(column="foreign_ids")
-        conditions = [Plan("true"), *(self._condition("calls", condition) for condition in where)]
-        return joined(
-            "",
-            [
-                Plan(f"SELECT leg_id, call_id, {entries} FROM "),  # noqa: S608 - names only
-                _within("calls", "*", borne, spans),
-                Plan(" WHERE "),
-                joined(" AND ", conditions),
-                Plan(" LIMIT ?", (limit,)),
-            ],
-        )
+        conditions = joined(" AND ", [borne, *(self._condition("calls", condition) for condition in where)])
+        columns = f"leg_id, call_id, {self._dialect.entries.format(column='foreign_ids')}"
+        return joined("", [_within("calls", columns, conditions, spans), Plan(" LIMIT ?", (limit,))])
 
     def _bears(self, table: str, ids: Sequence[str], names: Iterable[str]) -> Plan:
         """Plan that any of a fact's ids is one of those wanted."""
@@ -325,17 +313,16 @@ class Planner:
         return dialect.aggregate_if.replace("{column}", name).replace("{aggregate}", measure.agg)
 
 
-def _within(table: str, columns: str, borne: Plan, spans: Sequence[tuple[datetime, datetime]]) -> Plan:
-    """Plan the rows of a table that bear ids, each span for itself: an engine skips what lies outside of one."""
+def _within(table: str, columns: str, conditions: Plan, spans: Sequence[tuple[datetime, datetime]]) -> Plan:
+    """Plan columns of the rows that meet conditions within spans, each for itself: engines skip what lies outside."""
     parts = [
         Plan(
-            f"SELECT {columns} FROM {table} WHERE happened_at >= ? AND happened_at <= ? AND {borne.sql}",  # noqa: S608
-            (naive(first), naive(last), *borne.bound),
+            f"SELECT {columns} FROM {table} WHERE happened_at >= ? AND happened_at <= ? AND {conditions.sql}",  # noqa: S608
+            (naive(first), naive(last), *conditions.bound),
         )
         for first, last in spans
-    ] or [Plan(f"SELECT {columns} FROM {table} WHERE false")]  # noqa: S608 - names only
-    read = joined(" UNION ALL ", parts)
-    return Plan(f"({read.sql}) AS {table}", read.bound)
+    ]
+    return joined(" UNION ALL ", parts)
 
 
 def shown_columns(table: str) -> dict[str, Column]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -64,6 +65,10 @@ class Recorder:
     def load(self, table: str, rows: Any, chunk: tuple[str, int] | None = None) -> asyncio.Future[bool]:
         """Let a batch wait to be brought straight into the store; see `Loader.load`."""
         return self._loader.load(table, rows, chunk)
+
+    def expected(self) -> AbstractContextManager[None]:
+        """Let batches that wait know that another one is being read: they go together."""
+        return self._loader.straight.expected()
 
     def loaded(self, source: str) -> int:
         """Return how many chunks of a source are in the store; raises UnavailableError. For a thread."""

@@ -36,5 +36,7 @@ def whole(store: Store, table: str, rows: Any) -> tuple[Any, Any]:
     if any(in_pieces):
         mask = pa.array(in_pieces)
         merged: list[Fact] = gathered(facts_of(kind, rows.filter(mask)), facts_of(kind, known))
-        rows = pa.concat_tables([rows.filter(pc.invert(mask)), batch(kind, merged)])
-    return completed(rows), known if len(known) else None
+        # what is completed together is quicker where nothing in it was of several ages
+        parts = [completed(rows.filter(pc.invert(mask))), completed(batch(kind, merged))]
+        return pa.concat_tables(parts), known if len(known) else None
+    return completed(rows), None

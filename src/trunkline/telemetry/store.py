@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -58,8 +58,8 @@ class Store(Protocol):
         """Run a planned question and return its answer as an Arrow table; raises UnavailableError."""
         ...
 
-    def spans(self, wanted: str) -> list[Span]:
-        """Return where in time facts bear an id, by table and day, oldest first; raises UnavailableError."""
+    def spans(self, wanted: Sequence[str]) -> dict[str, list[Span]]:
+        """Return where in time facts bear each of some ids, by table and day, oldest first; raises UnavailableError."""
         ...
 
     def forget(self, table: str, before: datetime) -> None:

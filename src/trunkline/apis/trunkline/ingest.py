@@ -78,7 +78,11 @@ class IngestHandlers:
 
         if chunk:
             return await self._take_chunk(kind, reading, read, chunk)
-        blocks, rows = read() if is_small else await asyncio.to_thread(read)
+        if is_small:
+            blocks, rows = read()
+        else:
+            with self._recorder.expected():
+                blocks, rows = await asyncio.to_thread(read)
         reading.check()
         answer = _taken(reading)
         if rows is not None:
@@ -96,7 +100,8 @@ class IngestHandlers:
         before, done = self._chunks.get(chunk[0]), asyncio.Event()
         self._chunks[chunk[0]] = done
         try:
-            _, rows = await asyncio.to_thread(read)
+            with self._recorder.expected():
+                _, rows = await asyncio.to_thread(read)
             if before is not None:
                 await before.wait()
             loading = self._recorder.load(kind.table, rows, chunk)

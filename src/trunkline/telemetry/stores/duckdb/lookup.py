@@ -6,7 +6,7 @@ small part of a few columns, nothing is ever sorted, and no index has to be kept
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import duckdb
 
@@ -84,10 +84,24 @@ def forgotten(table: str) -> list[str]:
     ]
 
 
-def found(hashed: int) -> str:
-    """Return the question for the entries of a hash, which is bound twice."""
-    return (
-        "SELECT fact, min(first), max(last) FROM (SELECT * FROM ids.fresh WHERE hash = ? UNION ALL "  # noqa: S608 - names only
-        f"SELECT * FROM ids.part_{hashed % PARTS:02} WHERE hash = ?) "
-        "GROUP BY fact, date_trunc('day', first) ORDER BY 2, 1"
-    )
+HASHED = "SELECT id, hash(id) FROM (SELECT unnest(?) AS id)"
+"""The question for the hashes of ids, which are bound as a list."""
+
+
+def found(hashes: Sequence[int]) -> tuple[str, list[int]]:
+    """Return the question for the entries of some hashes, hash by hash, and what is bound to it."""
+    parts: list[str] = []
+    bound: list[int] = []
+    for name, those in [("ids.fresh", hashes), *_parted(hashes)]:
+        parts.append(f"SELECT * FROM {name} WHERE hash IN ({', '.join('?' * len(those))})")  # noqa: S608 - names only
+        bound += those
+    read = " UNION ALL ".join(parts)
+    days = "GROUP BY hash, fact, date_trunc('day', first)"
+    return f"SELECT hash, fact, min(first), max(last) FROM ({read}) {days} ORDER BY 3, 2", bound  # noqa: S608
+
+
+def _parted(hashes: Iterable[int]) -> Iterator[tuple[str, list[int]]]:
+    found: dict[int, list[int]] = {}
+    for hashed in hashes:
+        found.setdefault(hashed % PARTS, []).append(hashed)
+    return ((f"ids.part_{number:02}", those) for number, those in found.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,7 +67,7 @@ class DuckDBStore:
         self._is_open = False
         try:
             self._open()
-            self._writer.execute("SELECT max(number) FROM loaded")  # damage may show only when rows are read
+            self._writer.execute("SELECT max(number) FROM loaded").fetchall()  # damage may show only when rows are read
         except duckdb.Error as error:
             self._close_all()
             raise ConfigurationError(_refusal(file, _first_line(error))) from error
@@ -207,16 +207,18 @@ class DuckDBStore:
         with self._asked():
             return self._cursor().sql(plan.sql, params=list(plan.bound)).to_arrow_table()
 
-    def spans(self, wanted: str) -> list[Span]:
-        """Return where in time facts bear an id, by table and day, oldest first; raises UnavailableError."""
+    def spans(self, wanted: Sequence[str]) -> dict[str, list[Span]]:
+        """Return where in time facts bear each of some ids, by table and day, oldest first; raises UnavailableError."""
+        found: dict[str, list[Span]] = {one: [] for one in wanted}
+        if not found:
+            return found
         with self._asked():
             cursor = self._cursor()
-            hashed = (cursor.execute("SELECT hash(?)", [wanted]).fetchone() or (0,))[0]
-            entries = cursor.execute(lookup.found(hashed), [hashed, hashed]).fetchall()
-        return [
-            Span(lookup.TABLES[fact], first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
-            for fact, first, last in entries
-        ]
+            names = {hashed: one for one, hashed in cursor.execute(lookup.HASHED, [list(found)]).fetchall()}
+            for hashed, fact, first, last in cursor.execute(*lookup.found(list(names))).fetchall():
+                span = Span(lookup.TABLES[fact], first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
+                found[names[hashed]].append(span)
+        return found
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
