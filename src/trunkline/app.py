@@ -139,7 +139,7 @@ class House:
         self.loader.open()
         self.database.start()
         self._stack.push_async_callback(self.loader.stop)
-        planner = Planner(self.catalogue.measures)
+        planner = Planner(self.catalogue.measures, self.store.dialect)
         self.recorder = Recorder(self.database, self.inbox, self.loader, self.store, planner)
         self._stack.callback(self.recorder.close)
 

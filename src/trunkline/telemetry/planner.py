@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +15,10 @@ from trunkline.catalogue.rows import Measure
 from trunkline.clock import microseconds
 from trunkline.errors import InvalidError
 from trunkline.telemetry import calendar
+from trunkline.telemetry.dialects import DUCKDB, Dialect
 from trunkline.telemetry.plan import Plan, joined, naive
 from trunkline.telemetry.questions import Condition, Rows, Series
-from trunkline.telemetry.rolled import AGGREGATES, rolled_up
+from trunkline.telemetry.rolled import rolled_up
 
 _LARGEST = 2**62
 # moments filter by their span alone, and what is inner is nobody's business
@@ -26,29 +26,6 @@ _DIMENSIONS = {
     table: {name: column for name, column in columns.items() if column.of is not datetime and not column.is_inner}
     for table, columns in tables().items()
 }
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How one engine spells what they spell differently."""
-
-    bucket: str = "(epoch_us(happened_at) - ?) // ?"
-    truncated: str = "epoch_us(date_trunc('{unit}', {moment}))"
-    shifted: str = "happened_at + to_microseconds({offset})"
-    moment_us: str = "epoch_us({column})"
-    entry: str = "coalesce({column}[?], '')"
-    any_entry: str = "list_has_any(map_values({column}), [{wanted}])"
-    entries: str = "map_values({column})"
-    text: str = "CAST({expression} AS VARCHAR)"
-    optional_text: str = "coalesce(CAST({expression} AS VARCHAR), '')"
-    count_if: str = "count(*) FILTER (WHERE {condition})"
-    aggregate_if: str = "{aggregate}({column}) FILTER (WHERE {condition})"
-    sum_of_integers_if: str = "CAST(sum({column}) FILTER (WHERE {condition}) AS DOUBLE)"
-    distinct_if: str = "count(DISTINCT {column}) FILTER (WHERE {condition})"
-    percentile_if: str = "quantile_cont({column}, {share}) FILTER (WHERE {condition})"
-
-
-DUCKDB = Dialect()
 
 
 class Planner:
@@ -256,8 +233,9 @@ class Planner:
         column, key = self._column(table, name)
         if key:
             return Plan(self._dialect.entry.format(column=column.name), (key,))
-        spelling = self._dialect.optional_text if column.is_optional else self._dialect.text
-        return Plan(spelling.format(expression=column.name))
+        spelling = self._dialect.text_of_float if column.of is float else self._dialect.text
+        text = spelling.format(expression=column.name)
+        return Plan(f"coalesce({text}, '')" if column.is_optional else text)
 
     def _where_all(self, table: str, start: datetime, end: datetime, where: Iterable[Condition]) -> Plan:
         span = Plan("happened_at >= ? AND happened_at < ?", (naive(start), naive(end)))
@@ -269,8 +247,9 @@ class Planner:
         text = self._text(table, condition.column)  # an unknown column is an error, also without values
         wanted = "?"
         if condition.fold:
-            text, wanted = Plan(f"lower({text.sql})", text.bound), "lower(?)"
-        form = "starts_with({text}, {wanted})" if condition.op == "starts" else "{text} = {wanted}"
+            folded = self._dialect.folded
+            text, wanted = Plan(folded.format(text=text.sql), text.bound), folded.format(text="?")
+        form = self._dialect.starts if condition.op == "starts" else "{text} = {wanted}"
         sql = form.format(text=text.sql, wanted=wanted)
         either = joined(" OR ", [Plan(sql, (*text.bound, value)) for value in condition.values] or [Plan("false")])
         return Plan(f"NOT ({either.sql})" if condition.op == "is not" else f"({either.sql})", either.bound)
@@ -294,7 +273,8 @@ class Planner:
             over, under = (self._measure(part, is_rolled=is_rolled) for part in measure.ratio)
             return Plan(f"{over.sql} / nullif({under.sql}, 0)", over.bound + under.bound)
         where = _meant(measure)
-        spelled = AGGREGATES[measure.agg].replace("{column}", measure.column) if is_rolled else self._aggregate(measure)
+        rolled = self._dialect.rolled.get(measure.agg, "").replace("{column}", measure.column)
+        spelled = rolled if is_rolled else self._aggregate(measure)
         return Plan(spelled.replace("{condition}", where.sql), where.bound * spelled.count("{condition}"))
 
     def _aggregate(self, measure: Measure) -> str:
@@ -308,6 +288,8 @@ class Planner:
             return dialect.distinct_if.replace("{column}", f"nullif({name}, '')" if column.of is str else name)
         if measure.share is not None:
             return dialect.percentile_if.replace("{column}", name).replace("{share}", str(measure.share))
+        if measure.agg == "avg":
+            return dialect.average_if.replace("{column}", name)
         if measure.agg == "sum" and column.of is int:
             return dialect.sum_of_integers_if.replace("{column}", name)
         return dialect.aggregate_if.replace("{column}", name).replace("{aggregate}", measure.agg)

@@ -14,15 +14,7 @@ from trunkline.telemetry.rollups import MINUTE_US, Rollup, rollups
 
 _FEWEST = timedelta(minutes=2)
 _MINUTE_S = 60
-# how each aggregate of facts is one of the rollup's rows; counts are never null
-AGGREGATES = {
-    "count": "CAST(coalesce(sum(facts) FILTER (WHERE {condition}), 0) AS BIGINT)",
-    "sum": "sum({column}_sum) FILTER (WHERE {condition})",
-    "avg": "sum({column}_sum) FILTER (WHERE {condition}) / nullif(sum({column}_count) FILTER (WHERE {condition}), 0)",
-    "min": "min({column}_min) FILTER (WHERE {condition})",
-    "max": "max({column}_max) FILTER (WHERE {condition})",
-}
-"""How an aggregate of facts is made of a rollup's rows; `{condition}` stands where it is bound."""
+_AGGREGATES = frozenset({"count", "sum", "avg", "min", "max"})
 
 
 def rolled_up(question: Series, table: str, measures: Iterable[Measure]) -> Plan | None:
@@ -62,7 +54,7 @@ def _is_made(rollup: Rollup, measure: Measure) -> bool:
     """Tell whether a rollup holds what a measure is made of."""
     columns = {*measure.where, *measure.unless}
     has_number = measure.agg == "count" or measure.column in rollup.numbers
-    return measure.agg in AGGREGATES and has_number and columns <= set(rollup.by)
+    return measure.agg in _AGGREGATES and has_number and columns <= set(rollup.by)
 
 
 def _has_whole_minutes(question: Series) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from trunkline.telemetry.dialects import Dialect
 from trunkline.telemetry.plan import Plan
 
 NONE_REPLACED: Mapping[str, Any] = MappingProxyType({})
@@ -27,6 +28,11 @@ class Store(Protocol):
 
     Batches are Arrow tables in the columns of their kind of fact (see `batches.schema`).
     """
+
+    @property
+    def dialect(self) -> Dialect:
+        """How plans for it are spelled."""
+        ...
 
     @property
     def name(self) -> str:

@@ -18,6 +18,7 @@ from trunkline.catalogue.columns import MOMENT, kind_of
 from trunkline.catalogue.facts import KINDS
 from trunkline.errors import ConfigurationError, UnavailableError
 from trunkline.telemetry.batches import schema
+from trunkline.telemetry.dialects import DUCKDB
 from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.rollups import rollups
 from trunkline.telemetry.store import NONE_REPLACED, Span
@@ -58,6 +59,8 @@ class DuckDBStore:
     A checkpoint that meets a full disk leaves the engine unusable until its file is opened anew; the writer does
     that when it comes by next.
     """
+
+    dialect = DUCKDB
 
     def __init__(self, file: Path) -> None:
         self._file = file

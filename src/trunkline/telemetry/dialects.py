@@ -1,0 +1,50 @@
+"""Dialects: how each engine spells what they spell differently; the planner's function table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+_ROLLED = MappingProxyType(
+    {
+        "count": "CAST(coalesce(sum(facts) FILTER (WHERE {condition}), 0) AS BIGINT)",
+        "sum": "sum({column}_sum) FILTER (WHERE {condition})",
+        "avg": (
+            "sum({column}_sum) FILTER (WHERE {condition}) / nullif(sum({column}_count) FILTER (WHERE {condition}), 0)"
+        ),
+        "min": "min({column}_min) FILTER (WHERE {condition})",
+        "max": "max({column}_max) FILTER (WHERE {condition})",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one engine spells what they spell differently.
+
+    What is bound stands as question marks, in the same order in every dialect. An aggregate of nothing is null, and
+    no count is; `rolled` says how an aggregate of facts is made of a rollup's rows, `{condition}` where it is bound.
+    """
+
+    bucket: str = "(epoch_us(happened_at) - ?) // ?"
+    truncated: str = "epoch_us(date_trunc('{unit}', {moment}))"
+    shifted: str = "happened_at + to_microseconds({offset})"
+    moment_us: str = "epoch_us({column})"
+    entry: str = "coalesce({column}[?], '')"
+    any_entry: str = "list_has_any(map_values({column}), [{wanted}])"
+    entries: str = "map_values({column})"
+    text: str = "CAST({expression} AS VARCHAR)"
+    text_of_float: str = "CAST({expression} AS VARCHAR)"
+    folded: str = "lower({text})"
+    starts: str = "starts_with({text}, {wanted})"
+    count_if: str = "count(*) FILTER (WHERE {condition})"
+    aggregate_if: str = "{aggregate}({column}) FILTER (WHERE {condition})"
+    average_if: str = "avg({column}) FILTER (WHERE {condition})"
+    sum_of_integers_if: str = "CAST(sum({column}) FILTER (WHERE {condition}) AS DOUBLE)"
+    distinct_if: str = "count(DISTINCT {column}) FILTER (WHERE {condition})"
+    percentile_if: str = "quantile_cont({column}, {share}) FILTER (WHERE {condition})"
+    rolled: Mapping[str, str] = field(default_factory=lambda: _ROLLED)
+
+
+DUCKDB = Dialect()
