@@ -1,7 +1,8 @@
 """The load generator: reads a load from its input, puts it on, writes what it took. Run by `benchmarks.load`.
 
 It shares the machine with the server that it measures, so it does as little as can be: the requests are made
-before, and of an answer only the status and its end are looked at (some 20 µs an exchange).
+before, and of an answer only the status and its end are looked at (some 20 µs an exchange). What has to be new in
+each is put in while the answer before is waited for.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ class Tally:
         self.acknowledged = 0
         self.others: dict[str, int] = {}
         self.lost = 0
+        self.sent = 0
 
     def note(self, status: int, sent_s: float, now: float) -> None:
         """Count an answer."""
@@ -50,12 +52,14 @@ class Tally:
 
 
 class Connection(asyncio.Protocol):
-    """Sends its request whenever the last one is answered; a server that closes in between is met anew."""
+    """Sends a request whenever the last one is answered; a server that closes in between is met anew."""
 
-    def __init__(self, load: Load, request: bytes, tally: Tally) -> None:
+    def __init__(self, load: Load, requests: tuple[bytes, ...], tally: Tally) -> None:
         self._load = load
-        self._request = request
+        self._requests = requests
         self._tally = tally
+        self._sending = load.first
+        self._request = self._made()
         self._waits = False
         self._sent_s = 0.0
         self._again: asyncio.Task[None] | None = None
@@ -66,11 +70,24 @@ class Connection(asyncio.Protocol):
         self._waits = True
         await asyncio.get_running_loop().create_connection(lambda: self, self._load.host, self._load.port)
 
+    def _made(self) -> bytes:
+        """Make the next request."""
+        request = self._requests[self._sending % len(self._requests)]
+        for mark in self._load.marks:
+            request = request.replace(mark.text, mark.shown(self._sending))
+        self._sending += 1
+        return request
+
+    def _send(self) -> None:
+        self._transport.write(self._request)
+        self._tally.sent = max(self._tally.sent, self._sending - self._load.first)
+        self._request = self._made()
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # it is a stream
         """Send the first request."""
         self._transport = transport
         self._parser = httptools.HttpResponseParser(self)
-        transport.write(self._request)
+        self._send()
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
@@ -86,7 +103,7 @@ class Connection(asyncio.Protocol):
             self._tally.close_one()
         elif self._parser.should_keep_alive():
             self._sent_s, self._waits = now, True
-            self._transport.write(self._request)
+            self._send()
         else:
             self._transport.close()
             self._again = asyncio.ensure_future(self.open())
@@ -102,8 +119,8 @@ class Connection(asyncio.Protocol):
 async def put_on(load: Load) -> Taken:
     """Put the load on and return what it took."""
     tally = Tally(load)
-    for request in load.requests:
-        await Connection(load, request, tally).open()
+    for requests in load.requests:
+        await Connection(load, requests, tally).open()
     await asyncio.sleep(tally.from_s - time.perf_counter())
     cpu_s = time.process_time()
     await asyncio.sleep(tally.until_s - time.perf_counter())
@@ -120,6 +137,7 @@ async def put_on(load: Load) -> Taken:
         others=tally.others,
         lost=tally.lost,
         cpu_s=cpu_s,
+        sent=tally.sent,
     )
 
 

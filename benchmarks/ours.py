@@ -39,12 +39,18 @@ class User:
 class Ours:
     """A running server of ours and what a customer of it knows; every call is one of the public API."""
 
-    def __init__(self, process: Process, known: Connection) -> None:
+    def __init__(self, process: Process, known: Connection, folder: Path) -> None:
         self.process = process
+        self.folder = folder
         self.address = urlsplit(known.http)
+        self._known = known
         self._key = base64.b64decode(known.access_keys[0])
         self._api_key = known.api_key
         self._client = http.client.HTTPConnection(self.address.netloc, timeout=60)
+
+    def twin(self) -> "Ours":
+        """Return another client of the same server, with a connection of its own."""
+        return Ours(self.process, self._known, self.folder)
 
     @property
     def host(self) -> str:
@@ -55,6 +61,39 @@ class Ours:
     def port(self) -> int:
         """The port of its plain listener."""
         return self.address.port or 0
+
+    def posting(self, fact: str, body: bytes) -> bytes:
+        """Return the request that posts facts of a kind as lines of JSON, as bytes."""
+        head = {"Host": self.address.netloc, "X-API-Key": self._api_key, "Content-Length": str(len(body))}
+        return request("POST", f"/api/v1/{fact}", {**head, "Content-Type": "application/x-ndjson"}, body)
+
+    def load_chunk(self, fact: str, body: bytes, chunk: str) -> dict[str, Any]:
+        """Post a chunk of a file of Arrow, packed by zstd, and return the answer."""
+        headers = {"X-API-Key": self._api_key, "Trunkline-Chunk": chunk, "Content-Encoding": "zstd"}
+        headers["Content-Type"] = "application/vnd.apache.arrow.stream"
+        answer: dict[str, Any] = self._ask("POST", f"/api/v1/{fact}", body, headers, 200)
+        return answer
+
+    def ask(self, question: dict[str, Any], path: str = "/api/v1/ask") -> dict[str, Any]:
+        """Put a question and return its answer."""
+        body = msgspec.json.encode(question)
+        answer: dict[str, Any] = self._ask("POST", path, body, {"X-API-Key": self._api_key, **_JSON}, 200)
+        return answer
+
+    def fetch(self, path: str, body: bytes) -> bytes:
+        """Post a body with the API key and return the answer as it comes."""
+        return self._exchange("POST", path, body, {"X-API-Key": self._api_key, **_JSON}, 200)
+
+    def state(self) -> dict[str, float]:
+        """Return the server's own counts and gauges that have no labels, by their names."""
+        client = http.client.HTTPConnection(self.address.netloc, timeout=60)
+        try:
+            client.request("GET", "/metrics", headers={"X-API-Key": self._api_key})
+            page = client.getresponse().read().decode()
+        finally:
+            client.close()
+        lines = (line.split(" ") for line in page.splitlines() if line[:1] != "#" and "{" not in line)
+        return {name: float(value) for name, value in lines}
 
     def user(self) -> User:
         """Make a user who may chat."""
@@ -110,6 +149,9 @@ class Ours:
         }
 
     def _ask(self, method: str, target: str, body: bytes, headers: dict[str, str], status: int) -> Any:
+        return msgspec.json.decode(self._exchange(method, target, body, headers, status))
+
+    def _exchange(self, method: str, target: str, body: bytes, headers: dict[str, str], status: int) -> bytes:
         try:
             self._client.request(method, target, body or None, headers)
             answer = self._client.getresponse()
@@ -121,7 +163,7 @@ class Ours:
             content = answer.read()
         if answer.status != status:
             raise CannotMeasureError(f"{method} {target} gave {answer.status}: {content.decode(errors='replace')}")
-        return msgspec.json.decode(content)
+        return content
 
 
 def request(method: str, target: str, headers: dict[str, str], body: bytes) -> bytes:
@@ -131,23 +173,22 @@ def request(method: str, target: str, headers: dict[str, str], body: bytes) -> b
 
 
 @contextmanager
-def serving(name: str = "trunkline", source: Path | None = None) -> Iterator[Ours]:
+def serving(name: str = "trunkline", source: Path | None = None, data: Path | None = None) -> Iterator[Ours]:
     """Serve with the default settings, but for free ports and a fresh folder on the disk of this checkout.
 
-    `source` is the checkout whose code serves; None is what is installed.
+    `source` is the checkout whose code serves; None is what is installed. `data` is a folder that is kept.
     """
     CACHE.mkdir(exist_ok=True)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{name}-", dir=CACHE)))
-        data = folder / "data"
+        if data is None:
+            data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{name}-", dir=CACHE))) / "data"
         options = ["--data", str(data), "--http-port", "0", "--https-port", "0"]
         command = [sys.executable, "-m", "trunkline", "serve", *options]
         env = clean_environment() | ({"PYTHONPATH": str(source / "src")} if source else {})
         process = stack.enter_context(
             running(name, command, log=CACHE / f"{name}.log", ready=lambda: _is_ready(data), env=env)
         )
-        ours = Ours(process, _known(data))
-        yield ours
+        yield Ours(process, _known(data), data)
 
 
 def _known(data: Path) -> Connection:

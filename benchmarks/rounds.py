@@ -8,6 +8,8 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from benchmarks.load import Load, Taken, put_on
 from benchmarks.processes import Process
 
@@ -18,7 +20,7 @@ def _nothing(_acknowledged: int) -> None:
 
 @dataclass(frozen=True)
 class Contender:
-    """Who is measured: the process under load first, then those that work for it.
+    """Who is measured: the process under load first, then those that work for it; a request has so many `rows`.
 
     `settle` runs after each turn, before the contender is held still, and waits for what is left to do; it is told
     how many requests were acknowledged so far.
@@ -28,6 +30,7 @@ class Contender:
     processes: Sequence[Process]
     load: Load
     settle: Callable[[int], None] = _nothing
+    rows: int = 1
 
 
 @dataclass
@@ -36,11 +39,17 @@ class Figures:
 
     taken: list[Taken] = field(default_factory=list)
     cpu_s: list[float] = field(default_factory=list)
+    rows: int = 1
 
     @property
     def acknowledged(self) -> int:
         """All answers, those before and after the measured time as well."""
         return sum(one.acknowledged for one in self.taken)
+
+    @property
+    def sent(self) -> int:
+        """How many requests the busiest connection sent, at most."""
+        return sum(one.sent for one in self.taken)
 
     @property
     def per_s(self) -> list[float]:
@@ -52,8 +61,10 @@ class Figures:
 
         The processor time is that of the whole round, the time after it included in which the contender settled.
         """
+        per_s = statistics.median(self.per_s)
         return {
-            "per_s": round(statistics.median(self.per_s), 1),
+            "per_s": round(per_s, 1),
+            **({"rows_per_s": round(per_s * self.rows)} if self.rows > 1 else {}),
             "p50_ms": round(statistics.median(one.p50_ms for one in self.taken), 3),
             "p99_ms": round(statistics.median(one.p99_ms for one in self.taken), 3),
             "cpu_us": round(sum(self.cpu_s) / self.acknowledged * 1e6, 1),
@@ -64,7 +75,7 @@ class Figures:
 
 def measure(contenders: Sequence[Contender], rounds: int) -> dict[str, Figures]:
     """Let the contenders take turns; each stands still but in its own turn."""
-    found = {contender.name: Figures() for contender in contenders}
+    found = {contender.name: Figures(rows=contender.rows) for contender in contenders}
     for contender in contenders:
         _each(contender, Process.pause)
     for number in range(1, rounds + 1):
@@ -72,7 +83,7 @@ def measure(contenders: Sequence[Contender], rounds: int) -> dict[str, Figures]:
             _each(contender, Process.resume)
             before_s = contender.processes[0].cpu_s()
             figures = found[contender.name]
-            taken = put_on(contender.load)
+            taken = put_on(msgspec.structs.replace(contender.load, first=contender.load.first + figures.sent))
             figures.taken.append(taken)
             contender.settle(figures.acknowledged)
             figures.cpu_s.append(contender.processes[0].cpu_s() - before_s)

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks.errors import CannotMeasureError
-from benchmarks.load import Taken, put_on
+from benchmarks.generator import Connection, Tally
+from benchmarks.load import Mark, Taken, put_on
 from benchmarks.options import Options
 from benchmarks.processes import Process, free_port, listens, running
 from benchmarks.requests.chats import Chats
@@ -50,6 +52,7 @@ def test_contenders_take_turns_and_every_answer_is_counted(
     found = measure([contender], SHORT.rounds)["echo"]
     assert len(found.taken) == 2
     assert settled == [found.taken[0].acknowledged, found.acknowledged]
+    assert 0 < found.sent <= found.acknowledged
     assert all(one.measured <= one.acknowledged and one.p50_ms <= one.p99_ms for one in found.taken)
 
 
@@ -58,6 +61,29 @@ def test_an_answer_with_another_status_is_no_figure(echo: tuple[Process, int], m
     monkeypatch.setattr("benchmarks.options.WARM_S", 0.05)
     with pytest.raises(CannotMeasureError, match=r"others .'404'"):
         put_on(SHORT.load(echo[1], [POST.replace(b"/messages", b"/nowhere")], status=201))
+
+
+def test_requests_come_around_and_what_is_marked_in_them_is_new_each_time() -> None:
+    """The next turn goes on where the last one stopped."""
+    marks = (
+        Mark(text=b"####"),
+        Mark(text=b"@@", start=7, every=2),
+        Mark(text=b"%" * 19, start=1_767_225_600, step=60, as_moment=True),
+    )
+    load = SHORT.load(1, [[b"a #### @@", b"b %%%%%%%%%%%%%%%%%%% ####"]], status=200, marks=marks)
+    made = []
+    for first in (0, 3):
+        later = msgspec.structs.replace(load, first=first)
+        connection = Connection(later, later.requests[0], Tally(later))
+        made += [connection._request, *(connection._made() for _ in range(2))]
+    assert made == [
+        b"a 0000 07",
+        b"b 2026-01-01T00:01:00 0001",
+        b"a 0002 08",
+        b"b 2026-01-01T00:03:00 0003",
+        b"a 0004 09",
+        b"b 2026-01-01T00:05:00 0005",
+    ]
 
 
 def test_a_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
