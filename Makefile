@@ -20,7 +20,7 @@ help:
 	@echo "make kill         kill a busy server again and again, and see that nothing is lost"
 	@echo "make conformance  run Microsoft's own live tests against a server"
 	@echo "make hostile      send many more malformed requests than the tests do"
-	@echo "make bench        measure a claim beside its peers: make bench NAME=requests"
+	@echo "make bench        measure a claim beside its peers: make bench NAME=requests (or ingest, query)"
 	@echo "make docs         write the generated parts of the documents anew"
 	@echo "make clean        remove what the targets made, but no data"
 
@@ -46,7 +46,7 @@ conformance: $(VENV)/.conforming
 hostile: $(VENV)/.tested
 	@HOSTILE_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/hostile $(ARGS)
 
-bench: $(VENV)/.served
+bench: $(VENV)/.benched
 	@$(BIN)/python -m benchmarks $(NAME) $(ARGS)
 
 docs: $(VENV)/.checked
@@ -69,6 +69,11 @@ $(VENV)/.served: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/.tested: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) for the tests …"
 	@$(PIP) --editable ".[test]"
+	@touch $@ $(VENV)/.served
+
+$(VENV)/.benched: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) to measure …"
+	@$(PIP) --editable ".[bench]"
 	@touch $@ $(VENV)/.served
 
 $(VENV)/.checked: $(VENV)/bin/python pyproject.toml constraints.txt

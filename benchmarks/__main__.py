@@ -6,16 +6,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.errors import CannotMeasureError
+from benchmarks.ingest import claim as ingest
 from benchmarks.options import Options
+from benchmarks.query import claim as query
 from benchmarks.requests import claim as requests
 
-CLAIMS: dict[str, Callable[[Options], None]] = {"requests": requests.measure}
+CLAIMS: dict[str, Callable[[Options], None]] = {
+    "requests": requests.measure,
+    "ingest": ingest.measure,
+    "query": query.measure,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Give the exit status: 0 measured, 2 it could not be measured."""
     asked = _parser().parse_args(arguments)
-    options = Options(rounds=asked.rounds, seconds=asked.seconds, only=tuple(asked.only or ()), beside=asked.beside)
+    options = Options(
+        rounds=asked.rounds,
+        seconds=asked.seconds,
+        only=tuple(asked.only or ()),
+        beside=asked.beside,
+        rows=asked.rows,
+        fresh=asked.fresh,
+    )
     try:
         CLAIMS[asked.claim](options)
     except CannotMeasureError as error:
@@ -33,6 +46,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--beside", type=Path, metavar="CHECKOUT", help="measure the code of another checkout in the same rounds"
     )
+    parser.add_argument(
+        "--rows", type=int, default=10_000_000, metavar="N", help="how many facts a store is filled with (10 million)"
+    )
+    parser.add_argument("--fresh", action="store_true", help="fill the store anew that an earlier run has left")
     return parser
 
 
