@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support.issuer import Issuer, issuing
-from tests.support.served import Served, serving
 from tests.support.world import World
+from trunkline.library.served import Server, serve
 from trunkline.services import access
 
 
@@ -53,9 +53,9 @@ def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run the real server over TLS, for the whole run."""
-    with serving(tmp_path_factory.mktemp("served")) as running:
+    with serve(tmp_path_factory.mktemp("served")) as running:
         yield running
 
 

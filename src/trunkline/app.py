@@ -99,15 +99,20 @@ class House:
 
     # --- start and stop ---
 
-    async def open(self) -> None:
-        """Hold the data folder and start every part; raises ConfigurationError, and holds nothing then."""
+    async def open(self, *, facts_only: bool = False) -> None:
+        """Hold the data folder and start every part; raises ConfigurationError, and holds nothing then.
+
+        With `facts_only` there is the recorder with what it stands on, and nobody serves, tells or delivers.
+        """
         try:
             self.folder.hold()
             self._stack.callback(self.folder.release)
             self._open_state()
-            await self._open_services()
-            await self._open_events()
-            self.application = self._application()
+            await self._open_resources(settled=facts_only)
+            if not facts_only:
+                await self._open_services()
+                await self._open_events()
+                self.application = self._application()
             self.loader.start()
         except UnavailableError as error:  # what it holds cannot be read, or a first row not written
             await self.close()
@@ -143,11 +148,15 @@ class House:
         self.recorder = Recorder(self.database, self.inbox, self.loader, self.store, planner)
         self._stack.callback(self.recorder.close)
 
+    async def _open_resources(self, *, settled: bool) -> None:
+        """Read the resources; what is settled is not brought in line with the settings again."""
+        self.resources = Resources(self.database, self.clock, self.ids)
+        self.resources.open(self.settings)
+        if not settled or self.resources.find(self.resources.default) is None:
+            await self.resources.settle(self.settings)
+
     async def _open_services(self) -> None:
         settings, clock, ids = self.settings, self.clock, self.ids
-        self.resources = Resources(self.database, clock, ids)
-        self.resources.open(settings)
-        await self.resources.settle(settings)
         self.keyring = Keyring(self.database, clock)
         await self.keyring.open()
         self.api_keys = ApiKeys(self.database, clock, ids)

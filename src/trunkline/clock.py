@@ -7,6 +7,7 @@ import heapq
 import itertools
 import re
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -66,6 +67,38 @@ class TurnedClock:
             _, _, sleeper = heapq.heappop(self._sleepers)
             if not sleeper.done():
                 sleeper.set_result(None)
+
+
+class TurnableClock:
+    """A clock that runs, and can be turned forward: whoever slept until a moment now past wakes at once."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+        self._turned: set[asyncio.Event] = set()
+
+    def now(self) -> datetime:
+        """Return the moment the clock shows."""
+        return datetime.now(UTC) + self._ahead
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until that many seconds of this clock have passed, or have been turned past."""
+        end = self.now() + timedelta(seconds=seconds)
+        turned = asyncio.Event()
+        self._turned.add(turned)
+        try:
+            while (left := (end - self.now()).total_seconds()) > 0:
+                turned.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(turned.wait(), left)
+            await asyncio.sleep(0)
+        finally:
+            self._turned.discard(turned)
+
+    def advance(self, seconds: float) -> None:
+        """Turn the clock forward; call it on the event loop's own thread."""
+        self._ahead += timedelta(seconds=seconds)
+        for turned in self._turned:
+            turned.set()
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -85,3 +85,7 @@ class UnservedError(TrunklineError):
 
 class ConfigurationError(TrunklineError):
     """The server cannot start as it is configured."""
+
+
+class HeldError(ConfigurationError):
+    """Another process uses the data folder."""

@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.support.served import Served, serving
 from trunkline.clock import RealClock, TurnedClock
 from trunkline.demo import NAME
 from trunkline.demo.client import Answer, Client
 from trunkline.demo.reminders import NUMBER
 from trunkline.demo.traffic import HOST, Traffic
 from trunkline.errors import UnavailableError
+from trunkline.library.served import Server, serve
 from trunkline.services.resources import Resource
 from trunkline.telemetry.questions import Series
 
@@ -108,28 +108,28 @@ def test_it_goes_on_at_about_one_request_a_second() -> None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run a server of this module's own: its questions count everything that was ever asked."""
     folder: Path = tmp_path_factory.mktemp("demo")
-    with serving(folder) as running:
+    with serve(folder) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def burst(server: Served) -> Counter[int]:
+def burst(server: Server) -> Counter[int]:
     """Let the burst run once, and return the statuses that came back."""
     resource: Resource = server.run(server.house.resources.create(NAME))
     server.run(server.house.numbers.add(NAME, NUMBER))
 
     async def live() -> Counter[int]:
-        async with Client(server.http, HOST, resource.key1, RealClock(), api_key=resource.api_key) as client:
+        async with Client(server.connection.http, HOST, resource.key1, RealClock(), api_key=resource.api_key) as client:
             await Traffic(client, RealClock(), random.Random(NAME)).burst()
             return client.statuses
 
     return asyncio.run(live())
 
 
-def counted(server: Served, *by: str) -> dict[tuple[str, ...], float]:
+def counted(server: Server, *by: str) -> dict[tuple[str, ...], float]:
     """Count the requests of the last hour, split."""
     now = datetime.now(UTC)
     question = Series(
@@ -146,7 +146,7 @@ def test_only_the_mistaken_requests_fail(burst: Counter[int]) -> None:
     assert sum(burst[status] for status in (200, 201, 202, 204)) > 100
 
 
-def test_everything_is_counted_for_the_demo_alone(server: Served, burst: Counter[int]) -> None:
+def test_everything_is_counted_for_the_demo_alone(server: Server, burst: Counter[int]) -> None:
     """Its 401s too, because its Host names it."""
     found = counted(server, "resource", "status")
     assert {resource for resource, _ in found} == {NAME}
@@ -154,7 +154,7 @@ def test_everything_is_counted_for_the_demo_alone(server: Served, burst: Counter
     assert found[NAME, "404"] == burst[404]
 
 
-def test_the_misspelt_requests_are_bad_routes(server: Served, burst: Counter[int]) -> None:
+def test_the_misspelt_requests_are_bad_routes(server: Server, burst: Counter[int]) -> None:
     """They stand under the metric's own word for them."""
     assert burst[404] == sum(
         count

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from tests.hostile.examples import BODIES, body_of, query_of
 from tests.hostile.scene import LARGEST_BODY, OPERATIONS, Scene, unpadded
 from tests.hostile.strategies import effort, render
-from tests.support.served import Served
 from tests.support.signing import body_hash, signed
 from tests.support.world import HOST, World
 from trunkline.catalogue.rows import Operation
+from trunkline.library.served import Server
 
 CLOSED = [operation for operation in OPERATIONS if operation.auth != "open"]
 SIGNED = [operation for operation in OPERATIONS if operation.auth == "resource"]
@@ -230,14 +230,14 @@ def test_an_honest_repetition_is_no_replay(scene: Scene) -> None:
 
 
 def test_two_equal_calls_of_an_sdk_in_one_second_are_both_taken(
-    served: Served, monkeypatch: pytest.MonkeyPatch
+    served: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Microsoft's own client signs them alike, to the last letter."""
     date = policy.get_current_utc_time()
     monkeypatch.setattr(policy, "get_current_utc_time", lambda: date)
     sent: list[str] = []
     client = CommunicationIdentityClient.from_connection_string(
-        served.connection_string, connection_verify=served.ca_file, retry_total=0
+        served.connection.connection_string, connection_verify=served.connection.ca_file, retry_total=0
     )
     with client._identity_service_client:
         users = [

@@ -15,24 +15,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.hostile.strategies import effort
-from tests.support.served import Served, serving
 from trunkline.api import exchange
+from trunkline.library.served import Server, serve
 
 LARGEST = 4096
 PATIENCE_S = 5.0
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run a server that takes small bodies and waits for none of them for long."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exchange, "BODY_PATIENCE_S", 0.3)
-        with serving(tmp_path_factory.mktemp("sockets"), max_body_bytes=LARGEST) as running:
+        with serve(tmp_path_factory.mktemp("sockets"), max_body_bytes=LARGEST) as running:
             yield running
 
 
 @pytest.fixture(autouse=True)
-def _it_stands(server: Served) -> Iterator[None]:
+def _it_stands(server: Server) -> Iterator[None]:
     """Check after each test that a good request is served, and that nothing unforeseen happened or still goes on."""
     yield
     application = server.house.application
@@ -44,9 +44,9 @@ def _it_stands(server: Served) -> Iterator[None]:
     assert (application.errors, application.in_flight) == (0, 0)
 
 
-def connect(server: Served, *, tls: bool = False) -> socket.socket:
+def connect(server: Server, *, tls: bool = False) -> socket.socket:
     """Open a connection, to the port for TLS without a handshake if told so."""
-    port = urlsplit(server.https if tls else server.http).port
+    port = urlsplit(server.url if tls else server.connection.http).port
     return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
 
 
@@ -61,7 +61,7 @@ def heard(connection: socket.socket) -> bytes:
     return found
 
 
-def ask(server: Served, *parts: bytes, half_close: bool = False) -> tuple[int, bytes]:
+def ask(server: Server, *parts: bytes, half_close: bool = False) -> tuple[int, bytes]:
     """Send bytes and return status and body of the first answer; (0, b"") when there is none."""
     with closing(connect(server)) as connection:
         try:
@@ -114,7 +114,7 @@ def post(*lines: str, body: bytes = b"", path: str = "/identities?api-version=1"
         post("Transfer-Encoding: chunked", body=b"2\r\n{}and no end\r\n0\r\n\r\n"),
     ],
 )
-def test_what_is_no_http_is_a_bad_request_and_ends_the_connection(server: Served, data: bytes) -> None:
+def test_what_is_no_http_is_a_bad_request_and_ends_the_connection(server: Server, data: bytes) -> None:
     """400 at once (or nothing, where not even an answer would be understood), never a hang."""
     began = time.perf_counter()
     assert ask(server, data, half_close=True)[0] in {0, 400}
@@ -144,7 +144,7 @@ def test_what_is_no_http_is_a_bad_request_and_ends_the_connection(server: Served
     ],
 )
 def test_a_body_that_is_not_what_its_head_says_gets_the_vendors_error(
-    server: Served, data: bytes, status: int, code: str
+    server: Server, data: bytes, status: int, code: str
 ) -> None:
     """Too large however it is framed, never complete, with more behind it; headers twice or not in ASCII."""
     if status == 401 and code == "Unauthorized":
@@ -158,7 +158,7 @@ def test_a_body_that_is_not_what_its_head_says_gets_the_vendors_error(
     assert time.perf_counter() - began < 2
 
 
-def test_a_client_that_leaves_in_mid_body_leaves_nothing_behind(server: Served) -> None:
+def test_a_client_that_leaves_in_mid_body_leaves_nothing_behind(server: Server) -> None:
     """Half closed, or gone altogether; there may be nobody left to answer."""
     for data in (post("Content-Length: 50", body=b"{"), post("Transfer-Encoding: chunked", body=b"32\r\n{")):
         assert ask(server, data, half_close=True)[0] in {0, 400, 408}
@@ -167,7 +167,7 @@ def test_a_client_that_leaves_in_mid_body_leaves_nothing_behind(server: Served) 
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset, not an end
 
 
-def test_a_body_by_drops_is_given_up(server: Served) -> None:
+def test_a_body_by_drops_is_given_up(server: Server) -> None:
     """A byte now and then does not keep a request alive."""
     with closing(connect(server)) as connection:
         connection.sendall(post("Content-Length: 4000", body=b"{"))
@@ -182,20 +182,20 @@ def test_a_body_by_drops_is_given_up(server: Served) -> None:
             pytest.fail("it is still listened to")
 
 
-def test_garbage_on_the_port_for_tls_is_let_go(server: Served) -> None:
+def test_garbage_on_the_port_for_tls_is_let_go(server: Server) -> None:
     """Plain HTTP, nonsense and half a handshake there; nonsense within TLS is a bad request as without."""
     for data in (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\0" * 500, b"\x16\x03\x01\xff\xff" + b"\1" * 200):
         with closing(connect(server, tls=True)) as connection:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             assert not heard(connection).startswith(b"HTTP")
-    context = ssl.create_default_context(cafile=server.ca_file)
+    context = ssl.create_default_context(cafile=server.connection.ca_file)
     with closing(context.wrap_socket(connect(server, tls=True), server_hostname="localhost")) as secure:
         secure.sendall(b"nonsense\r\n\r\n")
         assert heard(secure).startswith(b"HTTP/1.1 400")
 
 
-def test_no_bytes_whatever_break_the_server(server: Served) -> None:
+def test_no_bytes_whatever_break_the_server(server: Server) -> None:
     """A good request with bytes put in, taken out, changed or cut off anywhere."""
     good = post(
         "Content-Type: application/json",

@@ -17,22 +17,22 @@ from azure.core.exceptions import HttpResponseError
 from azure.mgmt.eventgrid import models
 
 from tests.support.customer import Customer, visiting
-from tests.support.served import Served, serving
 from tests.support.webhook import Webhook, webhook
+from trunkline.library.served import Server, serve
 
 PER_USER = "Microsoft.Communication.ChatMessageReceived"
 IN_THREAD = "Microsoft.Communication.ChatMessageReceivedInThread"
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Served]:
+def server(tmp_path: Path) -> Iterator[Server]:
     """Run a server that nobody has used before."""
-    with serving(tmp_path) as running:
+    with serve(tmp_path) as running:
         yield running
 
 
 @pytest.fixture
-def customer(server: Served) -> Iterator[Customer]:
+def customer(server: Server) -> Iterator[Customer]:
     """Let in the user of its default resource."""
     with visiting(server) as one:
         yield one
@@ -46,7 +46,7 @@ def hook() -> Iterator[Webhook]:
 
 
 def test_a_user_s_own_code_runs_unchanged_and_is_told_and_measured(
-    server: Served, customer: Customer, hook: Webhook
+    server: Server, customer: Customer, hook: Webhook
 ) -> None:
     """`create_user_and_token`, `create_chat_thread`, `send_message`; a webhook hears of it; metrics count it."""
     # the operator subscribes a webhook by ARM
@@ -58,8 +58,8 @@ def test_a_user_s_own_code_runs_unchanged_and_is_told_and_measured(
     assert subscribed.provisioning_state == "Succeeded"
 
     # the user's code: nothing in it knows that this is not Azure, but for the connection string and the roots
-    trust: dict[str, Any] = {"connection_verify": server.ca_file}
-    identity = CommunicationIdentityClient.from_connection_string(server.connection_string, **trust)
+    trust: dict[str, Any] = {"connection_verify": server.connection.ca_file}
+    identity = CommunicationIdentityClient.from_connection_string(server.connection.connection_string, **trust)
     with closing(identity._identity_service_client):
         (ann, token), (bob, _), (cleo, _) = (identity.create_user_and_token(["chat"]) for _ in range(3))
     vectors: list[str] = []
@@ -67,7 +67,7 @@ def test_a_user_s_own_code_runs_unchanged_and_is_told_and_measured(
     def note(answer: Any) -> None:
         vectors.append(answer.http_response.headers["MS-CV"])
 
-    with ChatClient(server.https, CommunicationTokenCredential(token.token), **trust) as chat:
+    with ChatClient(server.url, CommunicationTokenCredential(token.token), **trust) as chat:
         created = chat.create_chat_thread(
             "Order 1024",
             thread_participants=[
@@ -121,10 +121,10 @@ def test_a_route_that_there_is_not_is_counted_as_a_bad_one(customer: Customer) -
 
 
 def test_what_is_not_built_yet_is_refused_in_the_vendor_s_words_and_measured(
-    server: Served, customer: Customer
+    server: Server, customer: Customer
 ) -> None:
     """The rooms client raises its own error with 501; the request counts, with a mark of its own."""
-    rooms = RoomsClient.from_connection_string(server.connection_string, **customer.options)
+    rooms = RoomsClient.from_connection_string(server.connection.connection_string, **customer.options)
     with closing(rooms), pytest.raises(HttpResponseError, match="CreateRoom") as refused:
         rooms.create_room()
     assert refused.value.status_code == 501

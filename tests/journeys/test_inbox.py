@@ -19,13 +19,13 @@ import pytest
 from azure.communication.chat import ChatParticipant
 
 from tests.support.customer import Customer, Person, visiting
-from tests.support.served import Served
+from trunkline.library.served import Server
 
 QUICKSTART = Path(__file__).parents[2] / "docs" / "quickstart.md"
 
 
 @pytest.fixture
-def customer(served: Served) -> Iterator[Customer]:
+def customer(served: Server) -> Iterator[Customer]:
     """Let a customer in, with a resource of their own."""
     with visiting(served, f"inbox-{time.time_ns()}") as one:
         yield one

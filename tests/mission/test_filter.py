@@ -11,9 +11,9 @@ import pytest
 from tests.mission.journey import BRANCH, OFFICE, answer, subscribe_with, text
 from tests.mission.samples import FILTER, SMS, SUBJECT
 from tests.support.customer import Customer, visiting
-from tests.support.served import serving
 from tests.support.webhook import Webhook, kind_of, webhook
 from trunkline.events.filters import Filter, Sieve
+from trunkline.library.served import serve
 
 WITH_A_SLASH = {**FILTER, "subjectBeginsWith": "/phonenumber/1555"}
 
@@ -28,7 +28,7 @@ def hook() -> Iterator[Webhook]:
 @contextmanager
 def texting(folder: Path, hook: Webhook, **settings: bool) -> Iterator[Customer]:
     """Subscribe with the filter as it is and with a slash, and let text messages go and come at two numbers."""
-    with serving(folder, numbers=(OFFICE, BRANCH), **settings) as server, visiting(server) as customer:
+    with serve(folder, numbers=(OFFICE, BRANCH), **settings) as server, visiting(server) as customer:
         subscribe_with(customer, hook, "pasted", FILTER)
         subscribe_with(customer, hook, "slashed", WITH_A_SLASH)
         for number in (BRANCH, OFFICE):

@@ -17,11 +17,11 @@ import pytest
 from tests.mission.journey import OFFICE, answer, converse, subscribe, text
 from tests.support.customer import Customer, visiting
 from tests.support.issuer import KEY
-from tests.support.served import serving
 from tests.support.webhook import webhook
 from tests.support.world import World
 from trunkline.catalogue.load import load
 from trunkline.catalogue.rows import Operation, Service
+from trunkline.library.served import serve
 
 APP, OBJECT = "11111111-2222-3333-4444-555555555555", "99999999-8888-7777-6666-555555555555"
 LISTED = [(service, row) for service in load().services.values() for row in service.operations.values() if row.mission]
@@ -59,7 +59,7 @@ def read_back(customer: Customer) -> None:
 def counts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counts]:
     """Every metric of a served operation, after a journey in which all of them were called."""
     folder = tmp_path_factory.mktemp("operations")
-    with serving(folder, numbers=(OFFICE,)) as server, visiting(server) as customer, webhook() as hook:
+    with serve(folder, numbers=(OFFICE,)) as server, visiting(server) as customer, webhook() as hook:
         subscribe(customer, hook, "texts", "SMSReceived", "SMSDeliveryReportReceived")
         identify(customer)
         converse(customer)

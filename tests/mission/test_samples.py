@@ -12,9 +12,9 @@ from tests.mission.journey import MOBILE, OFFICE, answer, converse, subscribe, t
 from tests.mission.samples import ALL, CHAT, SMS, SUBJECT, VENDOR
 from tests.mission.shapes import misfits
 from tests.support.customer import Customer, visiting
-from tests.support.served import serving
 from tests.support.webhook import Webhook, kind_of, webhook
 from trunkline.catalogue.load import load
+from trunkline.library.served import serve
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def hook() -> Iterator[Webhook]:
 @pytest.fixture(scope="module")
 def customer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Customer]:
     """Let in the user of a server whose resource owns the number of the samples."""
-    with serving(tmp_path_factory.mktemp("samples"), numbers=(OFFICE,)) as server, visiting(server) as one:
+    with serve(tmp_path_factory.mktemp("samples"), numbers=(OFFICE,)) as server, visiting(server) as one:
         yield one
 
 

@@ -21,19 +21,19 @@ from azure.communication.chat.aio import CommunicationTokenCredential as AsyncCo
 from azure.communication.identity import CommunicationIdentityClient
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 
-from tests.support.served import Served
+from trunkline.library.served import Server
 
 
 class Person:
     """A user with a chat client."""
 
-    def __init__(self, served: Served, identity: CommunicationIdentityClient) -> None:
+    def __init__(self, served: Server, identity: CommunicationIdentityClient) -> None:
         user, token = identity.create_user_and_token(["chat"])
         self.id: str = user.properties["id"]
         self.token = token.token
         self.identifier = CommunicationUserIdentifier(self.id)
-        self.options: dict[str, Any] = {"connection_verify": served.ca_file, "retry_total": 0}
-        self.chat = ChatClient(served.https, CommunicationTokenCredential(self.token), **self.options)
+        self.options: dict[str, Any] = {"connection_verify": served.connection.ca_file, "retry_total": 0}
+        self.chat = ChatClient(served.url, CommunicationTokenCredential(self.token), **self.options)
 
     def thread(self, thread_id: str) -> Any:
         """Return a client of a thread."""
@@ -41,10 +41,10 @@ class Person:
 
 
 @pytest.fixture
-def people(served: Served) -> Iterator[tuple[Person, Person, Person]]:
+def people(served: Server) -> Iterator[tuple[Person, Person, Person]]:
     """Three users."""
     identity = CommunicationIdentityClient.from_connection_string(
-        served.connection_string, connection_verify=served.ca_file
+        served.connection.connection_string, connection_verify=served.connection.ca_file
     )
     with closing(identity._identity_service_client):
         ann, bob, cleo = (Person(served, identity) for _ in range(3))
@@ -138,11 +138,11 @@ def test_who_cannot_join_arrives_as_an_error_beside_the_thread(people: tuple[Per
         assert (who.identifier.properties["id"], error.code) == (nobody.properties["id"], "404")
 
 
-def test_a_revoked_token_opens_nothing(served: Served, people: tuple[Person, Person, Person]) -> None:
+def test_a_revoked_token_opens_nothing(served: Server, people: tuple[Person, Person, Person]) -> None:
     """The SDK gets its authentication error."""
     ann, _, _ = people
     identity = CommunicationIdentityClient.from_connection_string(
-        served.connection_string, connection_verify=served.ca_file
+        served.connection.connection_string, connection_verify=served.connection.ca_file
     )
     with closing(identity._identity_service_client):
         identity.revoke_tokens(ann.identifier)
@@ -150,13 +150,13 @@ def test_a_revoked_token_opens_nothing(served: Served, people: tuple[Person, Per
         ann.chat.create_chat_thread("topic")
 
 
-def test_the_asynchronous_client_converses_too(served: Served, people: tuple[Person, Person, Person]) -> None:
+def test_the_asynchronous_client_converses_too(served: Server, people: tuple[Person, Person, Person]) -> None:
     """The same journey in short."""
     ann, bob, _ = people
 
     async def journey() -> None:
         credential = AsyncCommunicationTokenCredential(ann.token)
-        async with AsyncChatClient(served.https, credential, **ann.options) as chat:
+        async with AsyncChatClient(served.url, credential, **ann.options) as chat:
             created = await chat.create_chat_thread(
                 "topic", thread_participants=[ChatParticipant(identifier=bob.identifier)]
             )

@@ -13,8 +13,8 @@ from azure.mgmt.eventgrid import models
 from azure.mgmt.eventgrid.aio import EventGridManagementClient as AsyncEventGridManagementClient
 
 from tests.support.customer import Bearer, Customer, Person, visiting
-from tests.support.served import Served
 from tests.support.webhook import Webhook, webhook
+from trunkline.library.served import Server
 
 PREFIX = "Microsoft.Communication."
 RECEIVED = "ChatMessageReceived"
@@ -22,7 +22,7 @@ IN_THREAD = "ChatMessageReceivedInThread"
 
 
 @pytest.fixture(scope="module")
-def customer(served: Served) -> Iterator[Customer]:
+def customer(served: Server) -> Iterator[Customer]:
     """Someone with a resource of their own."""
     with visiting(served, "grid-customer") as one:
         yield one
@@ -305,7 +305,9 @@ def test_roles_are_kept(customer: Customer, subscriptions: Any, hook: Webhook) -
         with pytest.raises(HttpResponseError) as refused:
             forbidden(customer.id, "roles")
         assert (refused.value.status_code, refused.value.error.code) == (403, "AuthorizationFailed")
-    stranger = customer.grid(keyring.mint("owner", resource=customer.served.resource)[0]).event_subscriptions
+    stranger = customer.grid(
+        keyring.mint("owner", resource=customer.served.house.resources.default)[0]
+    ).event_subscriptions
     with pytest.raises(HttpResponseError) as refused:
         stranger.get(customer.id, "roles")
     assert refused.value.status_code == 403
@@ -328,7 +330,7 @@ def test_the_asynchronous_client_does_the_same(customer: Customer, subscriptions
         async with AsyncEventGridManagementClient(
             AsyncBearer(),
             customer.resource.subscription_id,
-            base_url=customer.served.https,
+            base_url=customer.served.url,
             credential_scopes=["https://example/.default"],
             **customer.options,
         ) as client:

@@ -18,7 +18,7 @@ from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 
 from tests.support.issuer import Issuer
-from tests.support.served import Served, serving
+from trunkline.library.served import Server, serve
 
 APP, OBJECT = "0b1c2d3e-0000-4000-8000-00000000000a", "0b1c2d3e-0000-4000-8000-00000000000b"
 
@@ -33,19 +33,19 @@ class StandIn:
 
 
 @contextmanager
-def talking(served: Served, credential: Any = None, endpoint: str = "") -> Iterator[CommunicationIdentityClient]:
+def talking(served: Server, credential: Any = None, endpoint: str = "") -> Iterator[CommunicationIdentityClient]:
     """Make a client; it has no close of its own."""
     client = CommunicationIdentityClient(
-        endpoint or served.https,
-        credential or AzureKeyCredential(served.access_keys[0]),
-        connection_verify=served.ca_file,
+        endpoint or served.url,
+        credential or AzureKeyCredential(served.connection.access_keys[0]),
+        connection_verify=served.connection.ca_file,
         retry_total=0,
     )
     with closing(client._identity_service_client):
         yield client
 
 
-def test_the_life_of_a_user(served: Served) -> None:
+def test_the_life_of_a_user(served: Server) -> None:
     """Created, given tokens, revoked, deleted."""
     with talking(served) as client:
         user = client.create_user()
@@ -59,10 +59,10 @@ def test_the_life_of_a_user(served: Served) -> None:
             client.get_token(user, ["chat"])
 
 
-def test_a_connection_string_is_all_that_is_needed(served: Served) -> None:
+def test_a_connection_string_is_all_that_is_needed(served: Server) -> None:
     """The first call of every tutorial."""
     client = CommunicationIdentityClient.from_connection_string(
-        served.connection_string, connection_verify=served.ca_file
+        served.connection.connection_string, connection_verify=served.connection.ca_file
     )
     with closing(client._identity_service_client):
         user, token = client.create_user_and_token(["chat"])
@@ -70,17 +70,17 @@ def test_a_connection_string_is_all_that_is_needed(served: Served) -> None:
     assert token.token.count(".") == 2
 
 
-def test_the_client_comes_in_by_each_door(served: Served) -> None:
+def test_the_client_comes_in_by_each_door(served: Server) -> None:
     """Either key, a slash at the endpoint's end, plain http, the resource's own host, an Entra credential."""
-    with talking(served, AzureKeyCredential(served.access_keys[1]), f"{served.https}/") as client:
+    with talking(served, AzureKeyCredential(served.connection.access_keys[1]), f"{served.url}/") as client:
         assert client.create_user().properties["id"]
-    with talking(served, endpoint=served.http) as client:
+    with talking(served, endpoint=served.connection.http) as client:
         assert client.create_user().properties["id"]
     with talking(served, StandIn()) as client:
         assert client.create_user_and_token(["voip"])[1].token
 
 
-def test_refusals_arrive_as_the_sdk_s_errors(served: Served) -> None:
+def test_refusals_arrive_as_the_sdk_s_errors(served: Server) -> None:
     """401, 400 and their codes."""
     with talking(served, AzureKeyCredential("d3Jvbmcga2V5IHdyb25nIGtleQ==")) as client:
         with pytest.raises(ClientAuthenticationError) as denied:
@@ -98,12 +98,15 @@ def test_refusals_arrive_as_the_sdk_s_errors(served: Served) -> None:
             client.get_token_for_teams_user("", APP, OBJECT)
 
 
-def test_the_asynchronous_client_does_the_same(served: Served) -> None:
+def test_the_asynchronous_client_does_the_same(served: Server) -> None:
     """It signs other forms of the path."""
 
     async def journey() -> None:
         async with AsyncCommunicationIdentityClient(
-            served.https, AzureKeyCredential(served.access_keys[0]), connection_verify=served.ca_file, retry_total=0
+            served.url,
+            AzureKeyCredential(served.connection.access_keys[0]),
+            connection_verify=served.connection.ca_file,
+            retry_total=0,
         ) as client:
             user, token = await client.create_user_and_token(["chat", "voip"])
             assert token.token.count(".") == 2
@@ -120,7 +123,7 @@ def test_a_teams_user_s_token_ends_with_the_entra_token(tmp_path: Path, issuer: 
     """Against a server that trusts an issuer; bad tokens are 401, a wrong app or user 400."""
     ends = int(time.time()) + 4321
     good = issuer.token(oid=OBJECT, appid=APP, exp=ends)
-    with serving(tmp_path, issuers=(issuer.address,)) as served, talking(served) as client:
+    with serve(tmp_path, issuers=(issuer.address,)) as served, talking(served) as client:
         token = client.get_token_for_teams_user(good, APP, OBJECT)
         assert datetime.fromisoformat(str(token.expires_on)).timestamp() == ends
         assert CommunicationTokenCredential(token.token).get_token().expires_on == ends

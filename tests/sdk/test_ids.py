@@ -21,9 +21,9 @@ from azure.core.pipeline.policies import HttpLoggingPolicy, SansIOHTTPPolicy
 from azure.mgmt.eventgrid import models
 
 from tests.support.customer import Customer, visiting
-from tests.support.served import Served, serving
 from tests.support.webhook import Webhook, webhook
 from trunkline.connection import Place
+from trunkline.library.served import Server, serve
 
 PAGE = Path(__file__).parents[2] / "docs" / "troubleshooting.md"
 VECTOR = re.compile(r"[A-Za-z0-9+/]{22}(\.\d+)+")
@@ -43,14 +43,14 @@ class Vectors(SansIOHTTPPolicy[Any, Any]):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run a server."""
-    with serving(tmp_path_factory.mktemp("ids")) as running:
+    with serve(tmp_path_factory.mktemp("ids")) as running:
         yield running
 
 
 @pytest.fixture
-def customer(server: Served) -> Iterator[Customer]:
+def customer(server: Server) -> Iterator[Customer]:
     """Let in the user of its default resource."""
     with visiting(server) as one:
         yield one
@@ -100,7 +100,7 @@ def test_a_logging_policy_prints_the_ms_cv_as_the_documentation_shows(
     identity = CommunicationIdentityClient.from_connection_string(customer.connection_string, **given)
     with closing(identity._identity_service_client):
         identity.create_user()
-    with ChatClient(customer.served.https, CommunicationTokenCredential(person.token), **given) as chat:
+    with ChatClient(customer.served.url, CommunicationTokenCredential(person.token), **given) as chat:
         chat.create_chat_thread("Lunch")
     sms = SmsClient.from_connection_string(customer.connection_string, **given)
     with closing(sms._sms_service_client):
@@ -133,7 +133,7 @@ def test_the_ms_cv_is_read_from_the_answer_in_every_way_of_the_client(
         "per_call_policies": [policy],
     }
     caplog.clear()
-    with ChatClient(customer.served.https, CommunicationTokenCredential(person.token), **given) as chat:
+    with ChatClient(customer.served.url, CommunicationTokenCredential(person.token), **given) as chat:
         thread = chat.create_chat_thread("Lunch").chat_thread.id
         chat.delete_chat_thread(
             thread, raw_response_hook=lambda answer: of_call.append(answer.http_response.headers["ms-cv"])
@@ -184,7 +184,7 @@ def test_the_id_of_a_text_message_is_in_the_result_and_in_its_report(customer: C
 def test_the_ids_of_tenant_and_resource_are_in_the_connection(customer: Customer) -> None:
     """What `trunkline connection --json` prints; users' ids begin with the resource's."""
     server = customer.served
-    server.house.place = Place(http=server.http, https=server.https, ca_file=server.ca_file)
+    server.house.place = Place(http=server.connection.http, https=server.url, ca_file=server.connection.ca_file)
     shown = server.house.connection(customer.resource)
     guid = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     for one in (shown.tenant_id, shown.subscription_id, shown.immutable_resource_id):
@@ -200,7 +200,7 @@ def test_every_python_snippet_of_the_page_runs(
     """In their order, with the variables that `trunkline connection` prints; each shows vectors that were measured."""
     snippets = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     monkeypatch.setenv("CONNECTION_STRING", customer.connection_string)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", customer.served.ca_file)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", customer.served.connection.ca_file)
     caplog.set_level(logging.INFO, logger="azure")  # the first snippet sets it: it is set back afterwards
     names: dict[str, Any] = {}
     told = []

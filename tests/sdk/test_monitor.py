@@ -17,7 +17,7 @@ from azure.monitor.querymetrics import MetricAggregationType, MetricsClient
 from azure.monitor.querymetrics.aio import MetricsClient as AsyncMetricsClient
 
 from tests.support.customer import UNSIGNED, Customer, visiting
-from tests.support.served import Served
+from trunkline.library.served import Server
 
 NAMESPACE = "Microsoft.Communication/CommunicationServices"
 CHAT, AUTHENTICATION = "APIRequestChat", "APIRequestAuthentication"
@@ -41,7 +41,7 @@ ALL = [
 
 
 @pytest.fixture(scope="module")
-def customer(served: Served) -> Iterator[Customer]:
+def customer(served: Server) -> Iterator[Customer]:
     """Someone whose clients have made the traffic, and nothing else in this resource's chat."""
     with visiting(served, "metric-customer") as one:
         make_traffic(one)
@@ -275,7 +275,7 @@ def test_definitions_and_namespaces_are_listed(metrics: MetricsClient, customer:
 
 
 def test_resources_are_asked_together_and_kept_apart(
-    served: Served, metrics: MetricsClient, customer: Customer
+    served: Server, metrics: MetricsClient, customer: Customer
 ) -> None:
     """One batch, an answer for each; the quiet one's is zero."""
     with visiting(served, "quiet-customer") as quiet:
@@ -305,7 +305,7 @@ def test_who_may_ask(customer: Customer) -> None:
     assert refused.value.status_code == 403
 
 
-def test_an_answer_contains_every_request_acknowledged_before(served: Served) -> None:
+def test_an_answer_contains_every_request_acknowledged_before(served: Server) -> None:
     """Asked at once after each of forty requests of four users at a time, no answer lacks one."""
     each, lock, acknowledged = 10, threading.Lock(), [0]
     with visiting(served, "eager-customer") as eager:
@@ -344,7 +344,7 @@ def test_the_asynchronous_client_asks_too(customer: Customer) -> None:
             return AccessToken(UNSIGNED, 2**31)
 
     async def journey() -> float:
-        async with AsyncMetricsClient(customer.served.https, AsyncBearer(), **customer.options) as client:
+        async with AsyncMetricsClient(customer.served.url, AsyncBearer(), **customer.options) as client:
             (result,) = await client.query_resources(
                 resource_ids=[customer.id],
                 metric_namespace=NAMESPACE,

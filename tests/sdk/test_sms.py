@@ -21,8 +21,8 @@ from azure.monitor.querymetrics import MetricAggregationType
 from tests.mission.journey import subscribe_with
 from tests.mission.samples import FILTER
 from tests.support.customer import UNSIGNED, Bearer, Customer, visiting
-from tests.support.served import Served, serving
 from tests.support.webhook import Webhook, webhook
+from trunkline.library.served import Server, serve
 
 OFFICE = "+15555555555"
 PHONE = "+14255550123"
@@ -30,7 +30,7 @@ REPORT, RECEIVED = "SMSDeliveryReportReceived", "SMSReceived"
 
 
 @pytest.fixture
-def customer(served: Served) -> Iterator[Customer]:
+def customer(served: Server) -> Iterator[Customer]:
     """Someone with a resource of their own, which owns a number."""
     with visiting(served, f"sms-{time.time_ns()}") as one:
         served.run(served.house.numbers.add(one.resource.name, OFFICE))
@@ -147,7 +147,7 @@ def test_who_stops_gets_nothing_until_they_start(customer: Customer, sms: SmsCli
 
 
 def test_a_number_outside_of_the_filter_s_area_is_not_heard_of(
-    customer: Customer, served: Served, sms: SmsClient, hook: Webhook
+    customer: Customer, served: Server, sms: SmsClient, hook: Webhook
 ) -> None:
     """The filter is about the resource's own number, whoever is at the other end."""
     branch = "+14255550100"
@@ -177,24 +177,28 @@ def test_two_sends_of_the_same_are_two_messages(sms: SmsClient) -> None:
     assert first.message_id != second.message_id
 
 
-def test_a_credential_does_as_well_as_a_key(customer: Customer, served: Served) -> None:
+def test_a_credential_does_as_well_as_a_key(customer: Customer, served: Server) -> None:
     """Such as a managed identity's: an unsigned bearer for the default resource, or one of the server's own."""
     mint = served.house.keyring.mint
-    ours, theirs = (mint("contributor", resource=name)[0] for name in (customer.resource.name, served.resource))
+    ours, theirs = (
+        mint("contributor", resource=name)[0] for name in (customer.resource.name, served.house.resources.default)
+    )
     for token, sender in ((UNSIGNED, "+18005550199"), (theirs, "+18005550199"), (ours, OFFICE)):
-        client = SmsClient(served.https, Bearer(token), **customer.options)
+        client = SmsClient(served.url, Bearer(token), **customer.options)
         with closing(client._sms_service_client):
             assert one(client.send(sender, PHONE, "hello")).message_id
-    client = SmsClient(served.https, Bearer(theirs), **customer.options)
+    client = SmsClient(served.url, Bearer(theirs), **customer.options)
     with closing(client._sms_service_client), pytest.raises(ClientAuthenticationError):
         client.send(OFFICE, PHONE, "hello")
-    reader = SmsClient(served.https, Bearer(mint("reader", resource=served.resource)[0]), **customer.options)
+    reader = SmsClient(
+        served.url, Bearer(mint("reader", resource=served.house.resources.default)[0]), **customer.options
+    )
     with closing(reader._sms_service_client), pytest.raises(HttpResponseError) as refused:
         reader.send("+18005550199", PHONE, "hello")
     assert refused.value.status_code == 403
 
 
-def test_the_asynchronous_client_does_the_same(customer: Customer, served: Served, hook: Webhook) -> None:
+def test_the_asynchronous_client_does_the_same(customer: Customer, served: Server, hook: Webhook) -> None:
     """With a key and with a credential; several at once."""
     token = served.house.keyring.mint("contributor", resource=customer.resource.name)[0]
 
@@ -208,7 +212,7 @@ def test_the_asynchronous_client_does_the_same(customer: Customer, served: Serve
     async def journey() -> list[str]:
         async with (
             AsyncSmsClient.from_connection_string(customer.connection_string, **customer.options) as by_key,
-            AsyncSmsClient(served.https, AsyncBearer(), **customer.options) as by_bearer,
+            AsyncSmsClient(served.url, AsyncBearer(), **customer.options) as by_bearer,
         ):
             sends = [
                 client.send(from_=OFFICE, to=[PHONE], message="hello", enable_delivery_report=True)
@@ -253,7 +257,7 @@ def test_the_metric_counts_what_was_sent_reported_and_received(
 def test_with_camel_case_the_payloads_have_the_models_keys(tmp_path: Path) -> None:
     """Those that the models of the events name, no others; the setting changes nothing else."""
     with (
-        serving(tmp_path, numbers=(OFFICE,), sms_event_casing="camel") as server,
+        serve(tmp_path, numbers=(OFFICE,), sms_event_casing="camel") as server,
         visiting(server) as customer,
         webhook() as hook,
         texting(customer) as sms,

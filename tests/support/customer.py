@@ -22,11 +22,11 @@ from azure.monitor.querymetrics import MetricAggregationType, MetricsClient
 
 from tests.delivery.rig import until
 from tests.support.asgi import Answer
-from tests.support.served import Served
 from tests.support.signing import signed
 from trunkline.catalogue.azure.ids import resource_id
 from trunkline.delivery.queue import parcels
 from trunkline.events import outbox
+from trunkline.library.served import Server
 from trunkline.state.transaction import Reader
 
 UNSIGNED = "eyJhbGciOiJub25lIn0.e30.entra-dev"
@@ -57,7 +57,7 @@ class Person:
         self.token: str = token.token
         self.identifier = CommunicationUserIdentifier(self.id)
         credential = CommunicationTokenCredential(self.token)
-        self.chat = customer.enter(ChatClient(customer.served.https, credential, **customer.options))
+        self.chat = customer.enter(ChatClient(customer.served.url, credential, **customer.options))
         self._customer = customer
 
     def thread(self, thread_id: str) -> Any:
@@ -68,12 +68,12 @@ class Person:
 class Customer:
     """Clients over TLS for one resource; all are closed with the customer."""
 
-    def __init__(self, served: Served, name: str, stack: ExitStack) -> None:
+    def __init__(self, served: Server, name: str, stack: ExitStack) -> None:
         self.served = served
         self.resource = served.run(served.house.resources.create(name))
-        self.connection_string = f"endpoint={served.https}/;accesskey={self.resource.key1}"
+        self.connection_string = f"endpoint={served.url}/;accesskey={self.resource.key1}"
         self.id = resource_id(self.resource.subscription_id, self.resource.resource_group, name)
-        self.options: dict[str, Any] = {"connection_verify": served.ca_file, "retry_total": 0}
+        self.options: dict[str, Any] = {"connection_verify": served.connection.ca_file, "retry_total": 0}
         self._stack = stack
         self.identity = CommunicationIdentityClient.from_connection_string(self.connection_string, **self.options)
         stack.enter_context(closing(self.identity._identity_service_client))
@@ -91,8 +91,8 @@ class Customer:
         client = EventGridManagementClient(
             Bearer(token),
             self.resource.subscription_id,
-            base_url=self.served.https,
-            credential_scopes=[f"{self.served.https}/.default"],
+            base_url=self.served.url,
+            credential_scopes=[f"{self.served.url}/.default"],
             **self.options,
         )
         self.enter(client)
@@ -100,7 +100,7 @@ class Customer:
 
     def metrics(self, token: str = UNSIGNED) -> MetricsClient:
         """Return a client of Azure Monitor's metrics."""
-        client = MetricsClient(self.served.https, Bearer(token), **self.options)
+        client = MetricsClient(self.served.url, Bearer(token), **self.options)
         self.enter(client)
         return client
 
@@ -132,7 +132,7 @@ class Customer:
     def send(self, method: str, target: str, body: Any = None) -> Answer:
         """Put a request that no client has, signed with the access key."""
         content = b"" if body is None else msgspec.json.encode(body)
-        host = self.served.https.removeprefix("https://")
+        host = self.served.url.removeprefix("https://")
         return self._put(
             method, target, content, signed(method, target, host, content, self.resource.key1, datetime.now(UTC))
         )
@@ -146,9 +146,12 @@ class Customer:
 
     def _put(self, method: str, target: str, content: bytes, headers: dict[str, str]) -> Answer:
         request = urllib.request.Request(  # noqa: S310 - the address is the test's own
-            self.served.https + target, content or None, {**headers, "content-type": "application/json"}, method=method
+            self.served.url + target,
+            content or None,
+            {**headers, "content-type": "application/json"},
+            method=method,
         )
-        trust = ssl.create_default_context(cafile=self.served.ca_file)
+        trust = ssl.create_default_context(cafile=self.served.connection.ca_file)
         try:
             with urllib.request.urlopen(request, context=trust) as response:  # noqa: S310 - the same
                 return Answer(response.status, _lower(response.headers), response.read())
@@ -169,10 +172,10 @@ class Customer:
 
 
 @contextmanager
-def visiting(served: Served, name: str = "") -> Iterator[Customer]:
+def visiting(served: Server, name: str = "") -> Iterator[Customer]:
     """Let a customer in: with a resource of their own, or with the server's default one when no name is given."""
     with ExitStack() as stack:
-        yield Customer(served, name or served.resource, stack)
+        yield Customer(served, name or served.house.resources.default, stack)
 
 
 def _lower(headers: Any) -> dict[str, str]:

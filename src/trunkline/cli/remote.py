@@ -1,116 +1,16 @@
-"""The running server as commands see it: found by its data folder or its address, asked over HTTP."""
+"""The running server that a command's options mean."""
 
 from __future__ import annotations
 
-import http.client
-import ssl
-from contextlib import closing
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from trunkline import config
-from trunkline.connection import FILE, Announcement, Connection, account, read
-from trunkline.errors import ConfigurationError, TrunklineError, UnavailableError
+from trunkline.connection import Connection, account
+from trunkline.errors import ConfigurationError
+from trunkline.library.remote import Remote, announced, at, folder_of
 
-PROBE_S = 5.0
-PATIENCE_S = 90.0  # a handshake may take two attempts of half a minute
-
-
-class RefusedError(TrunklineError):
-    """The server refused the request."""
-
-
-class Remote:
-    """A running server: its plain or TLS address, and the API key with which it is asked."""
-
-    def __init__(self, url: str, api_key: str) -> None:
-        self._url = urlsplit(url if "://" in url else f"https://{url}")
-        if self._url.scheme not in {"http", "https"} or not self._url.hostname:
-            raise ConfigurationError(f"{url!r} is no address of a server: give --url https://host:port.")
-        self.api_key = api_key
-
-    @property
-    def url(self) -> str:
-        """The address, without a slash at the end."""
-        return f"{self._url.scheme}://{self._url.netloc}"
-
-    @property
-    def root(self) -> str:
-        """What stands before every path: "" unless a proxy serves it under a path of its own."""
-        return self._url.path.rstrip("/")
-
-    def call(self, method: str, path: str, body: Any = None, **query: str) -> Any:
-        """Ask the server and return the answer's JSON, None when it has no body.
-
-        Raises UnavailableError when nobody answers, RefusedError with the server's own sentence.
-        """
-        query = {name: value for name, value in query.items() if value}
-        target = f"{self.root}{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": "application/json", "Authorization": f"Bearer {self.api_key}"}
-        sent = None
-        if body is not None:
-            sent, headers["Content-Type"] = msgspec.json.encode(body), "application/json"
-        status, answer = self._exchange(method, target, sent, headers, PATIENCE_S)
-        if status >= 400:
-            raise RefusedError(sentence(status, answer))
-        return msgspec.json.decode(answer) if answer else None
-
-    def instance(self) -> str:
-        """Return the mark of the run that answers here, "" when nobody or somebody else does."""
-        try:
-            _, answer = self._exchange("GET", "/healthz", None, {}, PROBE_S)
-            found = msgspec.json.decode(answer)
-        except (UnavailableError, msgspec.DecodeError):
-            return ""
-        return str(found.get("instance", "")) if isinstance(found, dict) else ""
-
-    def _exchange(
-        self, method: str, target: str, body: bytes | None, headers: dict[str, str], patience_s: float
-    ) -> tuple[int, bytes]:
-        try:
-            with closing(self.line(patience_s)) as line:
-                line.request(method, target, body, headers)
-                answer = line.getresponse()
-                return answer.status, answer.read()
-        except ssl.SSLError as error:
-            raise UnavailableError(
-                f"{self.url} shows a certificate that does not verify ({error.reason}): set SSL_CERT_FILE to the "
-                "server's ca-bundle.pem."
-            ) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise UnavailableError(f"Nobody answers at {self.url} ({error}).") from error
-
-    def line(self, patience_s: float = PATIENCE_S) -> http.client.HTTPConnection:
-        """Return a connection, which is made with its first request."""
-        host = self._url.hostname or ""
-        if self._url.scheme == "https":
-            return http.client.HTTPSConnection(
-                host, self._url.port, timeout=patience_s, context=ssl.create_default_context()
-            )
-        return http.client.HTTPConnection(host, self._url.port, timeout=patience_s)
-
-
-def announced(data: Path | None) -> Announcement:
-    """Return what the server that runs on a data folder announced, once it has shown that it lives.
-
-    Raises UnavailableError, also for the file of a server that ended without taking it away.
-    """
-    folder = folder_of(data)
-    announcement = read(folder)
-    if Remote(announcement.local, "").instance() != announcement.instance:
-        raise UnavailableError(
-            f"{folder / FILE} is left over: the server that wrote it does not answer at {announcement.local} any "
-            "more. Start it again with `trunkline serve`."
-        )
-    return announcement
-
-
-def folder_of(data: Path | None) -> Path:
-    """Return the data folder: the one given, else the one the settings name."""
-    return (data or Path(config.load().data)).absolute()
+__all__ = ["Remote", "announced", "at", "connected", "folder_of", "found"]
 
 
 def found(data: Path | None, url: str, api_key: str, account_name: str = "") -> Remote:
@@ -134,17 +34,3 @@ def connected(data: Path | None, url: str, api_key: str, account_name: str = "")
         return account(announced(data), account_name)
     answer = found(data, url, api_key).call("GET", "/api/v1/connection", account=account_name)
     return msgspec.convert(answer, Connection)
-
-
-def at(*parts: str) -> str:
-    """Return a path of Trunkline's own API."""
-    return "/api/v1/" + "/".join(quote(part, safe="") for part in parts)
-
-
-def sentence(status: int, answer: bytes) -> str:
-    """Return what a refusal says."""
-    try:
-        problem = msgspec.json.decode(answer)
-        return f"{problem['detail']} (HTTP {status})"
-    except (msgspec.DecodeError, KeyError, TypeError):
-        return f"The server answered with HTTP {status}: is it a Trunkline?"

@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from trunkline.cli.remote import RefusedError, Remote, at, sentence
 from trunkline.clock import monotonic
 from trunkline.errors import ConfigurationError, ConflictError, TrunklineError, UnavailableError
+from trunkline.library.remote import RefusedError, Remote, at, sentence
 from trunkline.sources.chunks import Chunk
 
 T = TypeVar("T", bound=msgspec.Struct)

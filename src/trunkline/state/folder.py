@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from shutil import rmtree
 
-from trunkline.errors import ConfigurationError
+from trunkline.errors import ConfigurationError, HeldError
 
 
 class Folder:
@@ -37,7 +37,7 @@ class Folder:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(lock)
-            raise ConfigurationError(
+            raise HeldError(
                 f"Another Trunkline is using the data folder {self.path}. Stop it, or choose another with --data."
             ) from error
         except OSError as error:

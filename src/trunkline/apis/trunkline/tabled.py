@@ -1,4 +1,4 @@
-"""Answers as tables: CSV for spreadsheets, Arrow for programs."""
+"""Answers as tables: CSV for spreadsheets, Arrow and Parquet for programs."""
 
 from __future__ import annotations
 
@@ -8,45 +8,141 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 from starlette.responses import Response
 
 from trunkline.clock import rfc3339
+from trunkline.telemetry.planner import shown_columns
+from trunkline.telemetry.questions import Point, Rows, Series
+from trunkline.telemetry.recorder import Recorder
 
-CSV = "text/csv"
-ARROW = "application/vnd.apache.arrow.stream"
+MEDIA_TYPES = {
+    "csv": "text/csv",
+    "arrow": "application/vnd.apache.arrow.stream",
+    "parquet": "application/vnd.apache.parquet",
+}
 CUT = "X-Trunkline-Cut"
 """The header that says that the limit has cut an answer."""
+ABOUT = b"trunkline"
+"""Where a table's schema says what it is about; see `About`."""
+_TYPES: dict[Any, Any] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    datetime: pa.timestamp("us", tz="UTC"),
+    dict[str, str]: pa.map_(pa.string(), pa.string()),
+}
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer is about: its span, and whether the limit has cut it."""
+
+    start: datetime
+    end: datetime
+    cut: bool = False
+
+
+async def points(recorder: Recorder, question: Series) -> pa.Table:
+    """Answer a question as a table: `at`, the splits, the measures; one point beyond the limit is cut.
+
+    Splits and measures of a point that has none are null. Raises as `Recorder.ask` does.
+    """
+    found = await recorder.ask(question)
+    limit = len(found) if question.limit is None else question.limit - 1
+    names = ["at", *question.by, *question.measures]
+    columns = _turned([_cells(point) for point in found[:limit]], len(names))
+    kinds = [_TYPES[datetime], *[pa.string()] * len(question.by)]
+    kinds += [_number_type(column) for column in columns[len(kinds) :]]
+    table = pa.table([pa.array(column, type=kind) for column, kind in zip(columns, kinds, strict=True)], names=names)
+    return _telling(table, About(start=question.start, end=question.end, cut=len(found) > limit))
+
+
+async def facts(recorder: Recorder, question: Rows) -> pa.Table:
+    """Return facts as a table with every column that is shown; one fact beyond the limit is cut."""
+    found = await recorder.rows(question)
+    limit = question.limit - 1
+    shown = shown_columns(question.fact)
+    columns = _turned([tuple(row.values()) for row in found[:limit]], len(shown))
+    schema = pa.schema([(name, _TYPES[column.of]) for name, column in shown.items()])
+    arrays = [
+        pa.array(
+            [value and list(value.items()) for value in values] if of.is_map else values, type=schema.field(n).type
+        )
+        for (n, of), values in zip(shown.items(), columns, strict=True)
+    ]
+    table = pa.Table.from_arrays(arrays, schema=schema)
+    return _telling(table, About(start=question.start, end=question.end, cut=len(found) > limit))
+
+
+def about(table: pa.Table) -> About:
+    """Return what a table is about."""
+    return msgspec.json.decode(table.schema.metadata[ABOUT], type=About)
+
+
+def _telling(table: pa.Table, what: About) -> pa.Table:
+    return table.replace_schema_metadata({ABOUT: msgspec.json.encode(what)})
+
+
+def _cells(point: Point) -> tuple[Any, ...]:
+    return (point.at, *(None if point.others else value for value in point.split), *point.values)
+
+
+def _turned(rows: Sequence[tuple[Any, ...]], width: int) -> list[Sequence[Any]]:
+    return list(zip(*rows, strict=True)) if rows else [()] * width
+
+
+def _number_type(values: Sequence[Any]) -> Any:
+    """Return whole numbers as such; what has parts, or nothing at all, as numbers with parts."""
+    known = [value for value in values if value is not None]
+    return pa.int64() if known and all(isinstance(value, int) for value in known) else pa.float64()
+
+
+# --- forms ---
 
 
 def form_of(wanted: str, accept: str) -> str:
     """Return the form of an answer: the one wanted, else what the client accepts first."""
     if wanted:
         return wanted
+    forms = {kind: form for form, kind in MEDIA_TYPES.items()}
     for part in accept.lower().split(","):
         kind = part.partition(";")[0].strip()
-        if kind in {CSV, ARROW}:
-            return "csv" if kind == CSV else "arrow"
+        if kind in forms:
+            return forms[kind]
         if kind in {"application/json", "*/*"}:
             break
     return "json"
 
 
-def response(
-    form: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, texts: set[str], is_cut: bool
-) -> Response:
-    """Render rows; columns among `texts` hold text even where there are no rows."""
-    headers = {CUT: "true"} if is_cut else {}
+def response(form: str, table: pa.Table) -> Response:
+    """Render a table; a header says when the limit has cut it."""
+    headers = {CUT: "true"} if about(table).cut else {}
+    kind = MEDIA_TYPES[form] + ("; charset=utf-8" if form == "csv" else "")
+    return Response(encoded(form, table), 200, headers, media_type=kind)
+
+
+def encoded(form: str, table: pa.Table) -> bytes:
+    """Return a table as csv, arrow (a stream) or parquet."""
     if form == "csv":
-        return Response(_csv(columns, rows), 200, headers, media_type=f"{CSV}; charset=utf-8")
-    return Response(_arrow(columns, rows, texts), 200, headers, media_type=ARROW)
+        return _csv(table)
+    sink = io.BytesIO()
+    if form == "parquet":
+        pq.write_table(table, sink)
+    else:
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+    return sink.getvalue()
 
 
-def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+def _csv(table: pa.Table) -> bytes:
     sheet = io.StringIO()
     writer = csv.writer(sheet, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([[_cell(value) for value in row] for row in rows])
+    writer.writerow(table.column_names)
+    columns = [column.to_pylist(maps_as_pydicts="lossy") for column in table.columns]
+    writer.writerows([_cell(value) for value in row] for row in zip(*columns, strict=True))
     return sheet.getvalue().encode()
 
 
@@ -58,22 +154,3 @@ def _cell(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in {"=", "@", "\t", "\r"}:
         return f"'{value}"  # a spreadsheet would run it
     return value
-
-
-def _arrow(columns: Sequence[str], rows: Sequence[Sequence[Any]], texts: set[str]) -> bytes:
-    arrays = []
-    for place, name in enumerate(columns):
-        values = [row[place] for row in rows]
-        kind: Any = pa.string() if name in texts else None
-        if any(isinstance(value, datetime) for value in values):
-            kind = pa.timestamp("us", tz="UTC")
-        elif any(isinstance(value, dict) for value in values):
-            kind, values = pa.map_(pa.string(), pa.string()), [list(value.items()) for value in values]
-        elif any(isinstance(value, float) for value in values):
-            kind = pa.float64()
-        arrays.append(pa.array(values, type=kind))
-    table = pa.Table.from_arrays(arrays, names=list(columns))
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue()

@@ -10,9 +10,9 @@ import pytest
 
 from trunkline import certificates
 from trunkline.certificates import Certificate
-from trunkline.cli.renewal import PERIOD_S, keep_fresh
 from trunkline.clock import TurnedClock
 from trunkline.errors import ConfigurationError
+from trunkline.library.renewal import PERIOD_S, keep_fresh
 
 
 async def settle() -> None:

@@ -1,0 +1,112 @@
+"""A data folder opened in process: its stores, and no server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from trunkline import config
+from trunkline.apis.trunkline import asked, tabled
+from trunkline.apis.trunkline.asked import AskRequest, RowsRequest
+from trunkline.apis.trunkline.posted import Reading
+from trunkline.app import House
+from trunkline.catalogue.facts import Fact
+from trunkline.connection import read
+from trunkline.errors import HeldError, OverloadedError, UnavailableError
+from trunkline.library.background import Background
+from trunkline.library.line import RejectedError, Trunkline
+from trunkline.state.folder import Folder
+from trunkline.telemetry.inbox import pack
+from trunkline.telemetry.questions import Condition
+
+_AT_ONCE = 20  # blocks of a thousand facts
+
+
+class Opened(Trunkline):
+    """A Trunkline in this process: `house` lives on the loop of `background`."""
+
+    _page = 100_000
+
+    def __init__(self, house: House, background: Background, account: str = "") -> None:
+        self._house = house
+        self._background = background
+        self._account = account.lower()
+        background.at_exit(self.close)
+
+    def close(self) -> None:
+        """Let go of the folder; a second call does nothing."""
+        if not self._background.loop.is_closed():
+            self._background.run(self._house.close())
+            self._background.close()
+
+    def _record(self, kind: type[Fact], items: list[dict[str, Any]]) -> int:
+        resources = self._house.resources
+        default = self._account or resources.default
+        reading = Reading(kind, lambda name: resources.get(name or default).name, self._house.clock.now())
+        blocks = [(kind.table, pack(some)) for some in reading.facts(iter(enumerate(items, 1)))]
+        for start in range(0, len(blocks), _AT_ONCE):
+            self._background.run(self._keep(blocks[start : start + _AT_ONCE]))
+        if reading.rejected_total:
+            raise RejectedError(reading.accepted, reading.rejected, reading.rejected_total)
+        return reading.accepted
+
+    async def _keep(self, blocks: list[tuple[str, bytes]]) -> None:
+        """Keep facts; when too many wait to be loaded, once they are."""
+        try:
+            await self._house.recorder.keep(blocks)
+        except OverloadedError:
+            await self._house.recorder.settled()
+            await self._house.recorder.keep(blocks)
+
+    def _ask(self, request: AskRequest) -> pa.Table:
+        question = asked.series(request, self._house.clock.now(), self._seen())
+        return self._background.run(tabled.points(self._house.recorder, question))
+
+    def _explain(self, request: AskRequest) -> Mapping[str, Any]:
+        plan = self._house.recorder.explain(asked.series(request, self._house.clock.now(), self._seen()))
+        return {"sql": plan.sql, "bound": [str(value) for value in plan.bound]}
+
+    def _rows(self, request: RowsRequest) -> pa.Table:
+        question = asked.rows(request, self._house.clock.now(), self._seen())
+        return self._background.run(tabled.facts(self._house.recorder, question))
+
+    def _seen(self) -> tuple[Condition, ...]:
+        """Return the condition that keeps to the account that was named."""
+        return (Condition(column="resource", values=(self._account,)),) if self._account else ()
+
+
+def open(folder: str | os.PathLike[str], *, account: str = "", **settings: Any) -> Trunkline:  # noqa: A001 - as it is known
+    """Open a data folder in this process, without a server; it is made if there is none.
+
+    Questions see the facts of every account, or of the one that is named; what names none belongs to it, too.
+    Raises HeldError when a server runs on the folder, and ConfigurationError when it cannot be used.
+    """
+    background = Background("trunkline")
+    chosen = config.load(**{**settings, "data": str(folder)})
+    house = House(chosen, Folder(Path(folder)))
+    try:
+        background.run(house.open(facts_only=True))
+        if account:
+            house.resources.get(account.lower())
+    except HeldError as error:
+        background.close()
+        raise HeldError(_held(Path(folder))) from error
+    except BaseException:
+        background.run(house.close())
+        background.close()
+        raise
+    return Opened(house, background, account)
+
+
+def _held(folder: Path) -> str:
+    """Say who holds a folder, and how it can be asked all the same."""
+    what = f"The data folder {folder.absolute()} cannot be opened:"
+    try:
+        url = read(folder).local
+    except UnavailableError:
+        return f"{what} another process has it open. End that one; a server can be asked with trunkline.connect."
+    return f"{what} a server runs on it at {url}. Ask that one: trunkline.connect(data={str(folder)!r})."
