@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import msgspec
 import pyarrow as pa
 
-from trunkline.apis.trunkline.asked import AskRequest, RowsRequest
+from trunkline.apis.trunkline.asked import AskRequest, Form, RowsRequest
 from trunkline.apis.trunkline.ingest import OPERATIONS
 from trunkline.apis.trunkline.posted import MOST_FACTS, Rejected
 from trunkline.catalogue.facts import Fact
@@ -19,7 +19,7 @@ from trunkline.catalogue.load import load
 from trunkline.connection import account as account_of
 from trunkline.errors import ConfigurationError, LimitedError, UnavailableError
 from trunkline.ids import Ids
-from trunkline.library.line import RejectedError, Trunkline
+from trunkline.library.line import Asking, RejectedError, Trunkline, ask_request
 from trunkline.library.remote import Remote, announced, at
 
 KEY = "TRUNKLINE_API_KEY"
@@ -77,6 +77,11 @@ class Connected(Trunkline):
         body = msgspec.json.encode(msgspec.structs.replace(request, explain=True))
         found: dict[str, Any] = msgspec.json.decode(self.remote.fetch("POST", at("ask"), body, {}))
         return found
+
+    def written(self, form: Form, measures: str | Iterable[str], **given: Unpack[Asking]) -> bytes:
+        """Return an answer as the server writes it: json, csv, arrow or parquet."""
+        body = msgspec.json.encode(msgspec.structs.replace(ask_request(measures, given), format=form))
+        return self.remote.fetch("POST", at("ask"), body, {})
 
     def _rows(self, request: RowsRequest) -> pa.Table:
         return self._table(at("facts"), request)

@@ -126,14 +126,14 @@ class Trunkline(ABC):
         Raises InvalidError that names what comes nearest to an unknown name.
         """
         given = Asking(by=by, where=where, since=since, until=until, step=step, zone=zone, top=top, limit=limit)
-        request = _request(measures, given)
+        request = ask_request(measures, given)
         table = self._ask(request)
         is_stepped = bool(request.step) or request.step_s is not None
         return Answer(table if is_stepped else table.drop_columns(["at"]))
 
     def explain(self, measures: str | Iterable[str], **given: Unpack[Asking]) -> Mapping[str, Any]:
         """Return how a question would be answered: the statement (`sql`) and what is bound to it."""
-        return self._explain(_request(measures, given))
+        return self._explain(ask_request(measures, given))
 
     def rows(
         self,
@@ -208,7 +208,8 @@ def _item(one: Item, table: str) -> tuple[type[Fact], dict[str, Any]]:
     return named[table], dict(one)
 
 
-def _request(measures: str | Iterable[str], given: Asking) -> AskRequest:
+def ask_request(measures: str | Iterable[str], given: Asking) -> AskRequest:
+    """Return a question as it is asked over HTTP; raises InvalidError for what is not of its type."""
     step, top = given.get("step", ""), given.get("top", 0)
     seconds = step.total_seconds() if isinstance(step, timedelta) else step
     most = Top(most=top) if isinstance(top, int) and top else top

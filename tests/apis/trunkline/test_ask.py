@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.support.world import World
+from trunkline.apis.trunkline import tabled
 
 
 def test_a_question_counts_the_requests_before_it(own: Any, world: World) -> None:
@@ -188,3 +191,33 @@ def test_words_that_cannot_be_read_are_a_problem(own: Any, question: dict[str, A
     answer = own("POST", "/ask", json={"measures": ["calls.count"], **question})
     assert answer.status == 400, answer.body
     assert answer.json["detail"]
+
+
+def test_tables_come_as_parquet_too(calls: Any) -> None:
+    """By member or by header; facts with the types of their columns, also where there are none."""
+    question = {"measures": ["calls.count"], "by": ["country"], "since": "3d"}
+    answer = calls("POST", "/ask", json={**question, "format": "parquet"})
+    assert answer.headers["content-type"] == "application/vnd.apache.parquet"
+    table = pq.read_table(io.BytesIO(answer.body))
+    assert table.column("calls.count").to_pylist() == [1, 3, 2]
+    for since, count in (("3d", 6), ("1s", 0)):
+        answer = calls("POST", "/facts", json={"fact": "calls", "since": since, "format": "parquet"})
+        table = pq.read_table(io.BytesIO(answer.body))
+        assert (table.num_rows, table.schema.field("talk_ms").type) == (count, pa.float64())
+        assert table.schema.field("happened_at").type == pa.timestamp("us", tz="UTC")
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("application/vnd.apache.parquet", "parquet"),
+        ("application/vnd.apache.arrow.stream;q=0.9, */*", "arrow"),
+        ("text/html, text/csv", "csv"),
+        ("application/json, text/csv", "json"),
+        ("", "json"),
+    ],
+)
+def test_the_form_is_what_the_client_accepts_first(accept: str, form: str) -> None:
+    """Unless the body says which."""
+    assert tabled.form_of("", accept) == form
+    assert tabled.form_of("csv", accept) == "csv"
