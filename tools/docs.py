@@ -19,6 +19,7 @@ from trunkline.apis.trunkline.shapes import LEFT_OUT, posted
 from trunkline.catalogue.columns import columns
 from trunkline.catalogue.load import load
 from trunkline.catalogue.rows import Service
+from trunkline.catalogue.search import tables
 from trunkline.delivery.carriers.simulated import BUSY_MS
 from trunkline.services.sms.carriage import MOST_OFFERS
 
@@ -99,6 +100,12 @@ def measures() -> Iterator[str]:
     yield from table(("measure", "unit", "what it is"), rows)
 
 
+def words() -> Iterator[str]:
+    """Tabulate vendors' words for what can be asked."""
+    rows = ((f"`{row['name']}`", f"`{row['is']}`", row["brief"]) for row in tables(load())["words"])
+    yield from table(("word", "what it means", "what it is"), rows)
+
+
 def facts() -> Iterator[str]:
     """Tabulate the facts that can be posted: fields, units, allowed values, and a line to paste."""
     for operation, kind in OPERATIONS.items():
@@ -143,6 +150,7 @@ BLOCKS: dict[str, Block] = {
     "simulated numbers": simulated_numbers,
     "delivery outcomes": delivery_outcomes,
     "measures": measures,
+    "words": words,
     "facts": facts,
     "coverage": coverage.summary,
     **{f"coverage of {name}": partial(coverage.of_document, name) for name in coverage.sheet().documents},

@@ -44,6 +44,7 @@ from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
 from trunkline.apis.trunkline.tokens import TokenHandlers
 from trunkline.catalogue.load import load as load_catalogue
 from trunkline.catalogue.rows import Service
+from trunkline.catalogue.words import measures as askable
 from trunkline.clock import Clock, RealClock
 from trunkline.config import Settings
 from trunkline.connection import Announcement, Connection, Place, describe
@@ -144,7 +145,7 @@ class House:
         self.loader.open()
         self.database.start()
         self._stack.push_async_callback(self.loader.stop)
-        planner = Planner(self.catalogue.measures, self.store.dialect)
+        planner = Planner(askable(self.catalogue), self.store.dialect)
         self.recorder = Recorder(self.database, self.inbox, self.loader, self.store, planner)
         self._stack.callback(self.recorder.close)
 

@@ -20,7 +20,7 @@ START = datetime(2026, 3, 27, 23, tzinfo=UTC)
 
 def answer(end: datetime = START + timedelta(days=1), **columns: list[Any]) -> Answer:
     """Make an answer."""
-    about = msgspec.json.encode(About(start=START, end=end))
+    about = msgspec.json.encode(About(start=START, end=end, at="at" if "at" in columns else ""))
     return Answer(pa.table(columns).replace_schema_metadata({ABOUT: about}))
 
 

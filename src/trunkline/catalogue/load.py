@@ -18,6 +18,7 @@ from trunkline.catalogue.facts import Request
 from trunkline.catalogue.rows import (
     Catalogue,
     DeliveryOutcome,
+    DimensionWord,
     EventType,
     Happening,
     Measure,
@@ -25,11 +26,13 @@ from trunkline.catalogue.rows import (
     OtherMetric,
     Service,
     SimulatedNumber,
+    Words,
 )
 from trunkline.errors import ConfigurationError
 
 T = TypeVar("T")
 VENDORS = ("acs", "azure", "trunkline")
+VENDORS_OF_WORDS = ("infobip",)
 _ALWAYS_CARRIED = {"id", "at", "cause", "resource"}
 _NOT_SERVICES = {"delivery_outcomes.toml", "event_types.toml", "other_metrics.toml", "untold_event_types.toml"}
 
@@ -50,6 +53,9 @@ def load() -> Catalogue:
         untold_event_types=_table(root / "acs" / "untold_event_types.toml", str),
         delivery_outcomes=_table(root / "acs" / "delivery_outcomes.toml", DeliveryOutcome),
         simulated_numbers=_table(root / "simulated_numbers.toml", SimulatedNumber),
+        words={
+            vendor: _convert(_read(root / f"{vendor}.toml"), Words, f"{vendor}.toml") for vendor in VENDORS_OF_WORDS
+        },
     )
     for wrong in problems(catalogue):
         raise ConfigurationError(f"The catalogue is wrong: {wrong}.")
@@ -91,6 +97,7 @@ def problems(catalogue: Catalogue) -> Iterator[str]:
     yield from _service_problems(catalogue)
     yield from _operation_problems(catalogue)
     yield from _measure_problems(catalogue)
+    yield from _word_problems(catalogue)
     yield from _event_problems(catalogue)
     yield from _delivery_problems(catalogue)
 
@@ -211,6 +218,41 @@ def _ratio_problems(catalogue: Catalogue, name: str, measure: Measure) -> Iterat
         yield f"measure {name} is a ratio over two different facts"
     if measure.source or measure.agg or measure.column or measure.where or measure.unless:
         yield f"measure {name} is a ratio and something else"
+
+
+def _word_problems(catalogue: Catalogue) -> Iterator[str]:
+    taken = dict.fromkeys(catalogue.measures, "measures.toml")
+    taken |= {service.metric.name: f"{service.name}.toml" for service in catalogue.services.values() if service.metric}
+    for vendor, words in catalogue.words.items():
+        here = f"{vendor}.toml"
+        for name, metric in words.metrics.items():
+            if metric.means not in catalogue.measures:
+                yield f"{here} {name} is {metric.means}, which is no measure"
+            if not metric.label or not metric.group:
+                yield f"{here} {name} needs a label and a group"
+            if (metric.factor == 1) is bool(metric.unit):
+                yield f"{here} {name} needs a unit where there is a factor, and only there"
+            if taken.setdefault(name, here) != here:
+                yield f"{here} {name} stands in {taken[name]}, too"
+        for name, dimension in words.dimensions.items():
+            yield from _dimension_problems(f"{here} {name}", dimension)
+        for name, dimension_name in words.filters.items():
+            if dimension_name not in words.dimensions:
+                yield f"{here} filters {name} by {dimension_name}, which is no dimension"
+
+
+def _dimension_problems(here: str, row: DimensionWord) -> Iterator[str]:
+    if bool(row.column) is bool(row.step):
+        yield f"{here} needs a column or a step, and not both"
+        return
+    known = [those[row.column] for those in tables().values() if row.column in those]
+    if row.column and not known:
+        yield f"{here} is the column {row.column}, which no fact has"
+    if row.ranges_s and (list(row.ranges_s) != sorted({*row.ranges_s}) or not row.column.endswith("_ms")):
+        yield f"{here} needs rising ranges of a column in milliseconds"
+    for word, value in row.values.items():
+        if any(of.values and value not in of.values for of in known):
+            yield f"{here} says {word} for {value}, which {row.column} never has"
 
 
 _EACH = {

@@ -109,11 +109,18 @@ Aggregate = Literal[
 ]
 
 
+Calendar = Literal[
+    "", "minute", "hour", "day", "week", "week from sunday", "week from saturday", "month", "quarter", "year"
+]
+"""The steps of the calendar."""
+
+
 class Measure(Row, frozen=True, kw_only=True, rename={"source": "from"}):
     """What can be asked of the facts: an aggregate of a column, or a ratio of two measures.
 
     Counted are the facts whose columns are what `where` says, and are not what `unless` says. `agg` is count, sum,
-    avg, min, max, distinct, or a percentile such as p95 (between two values, the part of the way).
+    avg, min, max, distinct, or a percentile such as p95 (between two values, the part of the way). `factor` is what
+    that is multiplied by, for another unit.
     """
 
     brief: str
@@ -124,6 +131,7 @@ class Measure(Row, frozen=True, kw_only=True, rename={"source": "from"}):
     where: dict[str, str | int | bool | list[str | int]] = {}
     unless: dict[str, str | int | bool | list[str | int]] = {}
     ratio: tuple[str, ...] = ()
+    factor: float = 1.0
 
     @property
     def share(self) -> float | None:
@@ -185,6 +193,44 @@ class SimulatedNumber(Row, frozen=True, kw_only=True):
     refusals: int = 0
 
 
+class MetricWord(Row, frozen=True, kw_only=True, rename={"means": "is"}):
+    """A vendor's word for a measure: its group, label and type as the vendor has them, and a unit that differs.
+
+    `factor` is what our measure is multiplied by, `unit` what that gives.
+    """
+
+    means: str
+    group: str
+    label: str
+    type: str
+    factor: float = 1.0
+    unit: str = ""
+
+
+class DimensionWord(Row, frozen=True, kw_only=True, rename={"form": "as"}):
+    """A vendor's word for a column, or for a step of the calendar.
+
+    `form` is how the vendor writes what stands in the column: by a name or a number that it goes by. `values` maps the
+    vendor's words for it to ours. `ranges_s` are the beginnings of ranges in seconds, of a column in milliseconds.
+    """
+
+    type: str
+    column: str = ""
+    step: Calendar = ""
+    form: Literal["", "name", "number"] = ""
+    values: dict[str, str] = {}
+    ranges_s: tuple[int, ...] = ()
+
+
+class Words(Row, frozen=True, kw_only=True):
+    """A vendor's words for what can be asked. `filters` names the dimension that each filter is about."""
+
+    title: str
+    metrics: dict[str, MetricWord]
+    dimensions: dict[str, DimensionWord]
+    filters: dict[str, str]
+
+
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that exists, read and cross-checked."""
 
@@ -196,6 +242,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     untold_event_types: dict[str, str] = {}
     delivery_outcomes: dict[str, DeliveryOutcome] = {}
     simulated_numbers: dict[str, SimulatedNumber] = {}
+    words: dict[str, Words] = {}
 
     def of_vendor(self, vendor: str) -> list[Service]:
         """List the services of one vendor, by title."""

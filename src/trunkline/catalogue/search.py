@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from trunkline.catalogue.rows import Catalogue, Operation, Service
+from trunkline.catalogue.words import Dictionary
 
 Row = dict[str, Any]
 
@@ -29,6 +31,7 @@ def tables(catalogue: Catalogue, wanted: str = "") -> dict[str, list[Row]]:
             for name, row in catalogue.measures.items()
             if _holds(words, name, row.unit, row.brief)
         ],
+        "words": [row for row in _words(catalogue) if _holds(words, *row.values())],
         "happenings": [
             {"name": name, "brief": row.brief, "carries": row.carries}
             for name, row in catalogue.happenings.items()
@@ -55,6 +58,16 @@ def tables(catalogue: Catalogue, wanted: str = "") -> dict[str, list[Row]]:
             if _holds(words, number, row.outcome, row.brief)
         ],
     }
+
+
+def _words(catalogue: Catalogue) -> Iterator[dict[str, str]]:
+    """Yield vendors' words for what can be asked, and what they mean."""
+    dictionary = Dictionary(catalogue)
+    for name, meaning in dictionary.meanings.items():
+        yield {"name": name, "is": meaning, "brief": dictionary.measures[name].brief}
+    for vendor in catalogue.words.values():
+        for name, row in vendor.dimensions.items():
+            yield {"name": name, "is": row.column or f"step {row.step}", "brief": f"A dimension of {vendor.title}."}
 
 
 def _vendors(catalogue: Catalogue) -> list[str]:

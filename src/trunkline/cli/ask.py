@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
@@ -50,11 +51,11 @@ def ask(
     line = Connected(remote.found(data, url, api_key, account))
     if explain:
         plan = line.explain(measures, **asking)
-        typer.echo(msgspec.json.format(msgspec.json.encode(plan)).decode() if form == "json" else plan["sql"])
+        _explain(plan, as_json=form == "json")
     elif form == "table" or as_plot:
         answer = line.ask(measures, **asking)
         if as_plot:
-            _plot(answer, measures, step, zone)
+            _plot(answer, measures, zone)
         else:
             _print(answer, measures)
         if answer.is_cut:
@@ -74,6 +75,15 @@ def _form(form: Form, output: Path | None) -> Form:
     return form or "table"
 
 
+def _explain(plan: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(plan)).decode())
+        return
+    for word, meaning in plan.get("meant", {}).items():
+        typer.echo(f"-- {word} is {meaning}")
+    typer.echo(plan["sql"])
+
+
 def _write(content: bytes, output: Path | None) -> None:
     if output is None:
         sys.stdout.buffer.write(content)
@@ -85,13 +95,13 @@ def _write(content: bytes, output: Path | None) -> None:
         raise InvalidError(f"{output} cannot be written: {error.strerror}.") from error
 
 
-def _plot(answer: Answer, measures: list[str], step: str, zone: str) -> None:
-    by = [name for name in answer.columns if name not in {"at", *measures}]
+def _plot(answer: Answer, measures: list[str], zone: str) -> None:
+    by = [name for name in answer.columns if name not in {answer.at, *measures}]
     width = shutil.get_terminal_size().columns
     typer.echo(_title(answer))
     drawn = (
-        plot.lines(answer, by, measures, plot.steps(step, zone), width)
-        if step
+        plot.lines(answer, by, measures, plot.steps(answer.step, zone), width)
+        if answer.at
         else plot.bars(answer, by, measures, width)
     )
     for line in drawn:
@@ -99,7 +109,6 @@ def _plot(answer: Answer, measures: list[str], step: str, zone: str) -> None:
 
 
 def _print(answer: Answer, measures: list[str]) -> None:
-    others = answer.columns
     rows = [
         {
             name: plot.number(value) if name in measures else plot.OTHERS if value is None else _text(value)
@@ -107,7 +116,7 @@ def _print(answer: Answer, measures: list[str]) -> None:
         }
         for row in answer
     ]
-    printout.table(_title(answer), others, rows)
+    printout.table(_title(answer), answer.columns, rows)
 
 
 def _text(value: object) -> str:

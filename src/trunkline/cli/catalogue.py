@@ -15,6 +15,7 @@ Row = dict[str, Any]
 _OTHERS = (
     ("other_metrics", "Other metrics", ("name", "brief")),
     ("measures", "Measures (POST /api/v1/ask)", ("name", "unit", "brief")),
+    ("words", "Vendors' words for measures and columns", ("name", "is", "brief")),
     ("event_types", "Event types", ("name", "on", "brief")),
     ("untold_event_types", "Event types not told yet", ("name", "brief")),
     ("happenings", "Happenings", ("name", "brief")),

@@ -60,7 +60,7 @@ def lines(answer: Answer, by: Sequence[str], measures: Sequence[str], later: Lat
         drawn: dict[str, list[float | None]] = {}
         for row in answer:
             values = drawn.setdefault(label(row, by), [None] * len(places))
-            values[places[row["at"]]] = row[measure]
+            values[places[row[answer.at]]] = row[measure]
         name_width = max(map(len, drawn), default=0)
         for name, values in drawn.items():
             known = [value for value in values if value is not None]
@@ -87,7 +87,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _moments(answer: Answer, later: Later) -> list[datetime]:
     """List the beginnings of all steps of an answer's span, also of those without anything."""
-    there = sorted({row["at"] for row in answer})
+    there = sorted({row[answer.at] for row in answer})
     if not there:
         return []
     before: list[datetime] = []

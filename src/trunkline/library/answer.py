@@ -21,8 +21,9 @@ class Answer:
     """What was asked for, over [start, end); iterating gives the rows, one dict each.
 
     Of measures: `at`, the beginning of the step, if it was asked by steps; the splits, as text; the measures, as
-    numbers. Of the top, the splits of all others together are None. Of facts: their columns. `is_cut` says that
-    the limit was reached, and there is more.
+    numbers; all under the words in which they were asked for. Of the top, the splits of all others together are None.
+    Of facts: their columns. `is_cut` says that the limit was reached, and there is more; `at` names the column of the
+    steps, and `step` the step of the calendar, "" where there is none.
     """
 
     def __init__(self, table: pa.Table) -> None:
@@ -31,6 +32,8 @@ class Answer:
         self.start: datetime = about.start
         self.end: datetime = about.end
         self.is_cut = about.cut
+        self.at = about.at
+        self.step = about.step
 
     @property
     def columns(self) -> list[str]:

@@ -12,11 +12,10 @@ import msgspec
 import pyarrow as pa
 
 from trunkline.apis.trunkline import tabled
-from trunkline.apis.trunkline.asked import MOST_POINTS, AskRequest, RowsRequest
+from trunkline.apis.trunkline.asked import MOST_POINTS, AskRequest, RowsRequest, dictionary
 from trunkline.apis.trunkline.posted import Rejected
 from trunkline.catalogue.columns import Column, columns, tables
 from trunkline.catalogue.facts import KINDS, Fact
-from trunkline.catalogue.load import load
 from trunkline.catalogue.rows import Measure
 from trunkline.errors import InvalidError
 from trunkline.library.answer import Answer
@@ -64,8 +63,8 @@ class Known:
 
     @property
     def measures(self) -> Mapping[str, Measure]:
-        """The measures by name, each with its unit and a brief."""
-        return load().measures
+        """The measures by name, each with its unit and a brief; vendors' words for them, too."""
+        return dictionary().measures
 
     @property
     def facts(self) -> Mapping[str, Mapping[str, Column]]:
@@ -126,10 +125,8 @@ class Trunkline(ABC):
         Raises InvalidError that names what comes nearest to an unknown name.
         """
         given = Asking(by=by, where=where, since=since, until=until, step=step, zone=zone, top=top, limit=limit)
-        request = ask_request(measures, given)
-        table = self._ask(request)
-        is_stepped = bool(request.step) or request.step_s is not None
-        return Answer(table if is_stepped else table.drop_columns(["at"]))
+        table = self._ask(ask_request(measures, given))
+        return Answer(table if tabled.about(table).at else table.drop_columns(table.column_names[:1]))
 
     def explain(self, measures: str | Iterable[str], **given: Unpack[Asking]) -> Mapping[str, Any]:
         """Return how a question would be answered: the statement (`sql`) and what is bound to it."""

@@ -63,12 +63,12 @@ class Opened(Trunkline):
             await self._house.recorder.keep(blocks)
 
     def _ask(self, request: AskRequest) -> pa.Table:
-        question = asked.series(request, self._house.clock.now(), self._seen())
-        return self._background.run(tabled.points(self._house.recorder, question))
+        wanted = asked.series(request, self._house.clock.now(), self._seen())
+        return self._background.run(tabled.points(self._house.recorder, wanted))
 
     def _explain(self, request: AskRequest) -> Mapping[str, Any]:
-        plan = self._house.recorder.explain(asked.series(request, self._house.clock.now(), self._seen()))
-        return {"sql": plan.sql, "bound": [str(value) for value in plan.bound]}
+        wanted = asked.series(request, self._house.clock.now(), self._seen())
+        return asked.explained(self._house.recorder, wanted)
 
     def _rows(self, request: RowsRequest) -> pa.Table:
         question = asked.rows(request, self._house.clock.now(), self._seen())

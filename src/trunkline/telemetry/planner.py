@@ -5,13 +5,13 @@ Names come from the catalogue only; every value is bound, never formatted in.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from trunkline.catalogue.columns import MOMENT, Column, tables
 from trunkline.catalogue.rows import Measure
+from trunkline.catalogue.words import nearest
 from trunkline.clock import microseconds
 from trunkline.errors import InvalidError
 from trunkline.telemetry import calendar
@@ -152,7 +152,7 @@ class Planner:
     def check_fact(self, table: str) -> None:
         """Raise InvalidError for a table that is none, naming the nearest."""
         if table not in tables():
-            raise InvalidError(f"There are no facts {table!r}{_nearest(table, tables())}.", target="fact")
+            raise InvalidError(f"There are no facts {table!r}{nearest(table, tables())}.", target="fact")
 
     def call_ids(
         self, ids: Sequence[str], spans: Sequence[tuple[datetime, datetime]], where: Iterable[Condition], limit: int
@@ -191,7 +191,7 @@ class Planner:
     def _source(self, name: str) -> str:
         measure = self._measures.get(name)
         if measure is None:
-            raise InvalidError(f"There is no measure {name!r}{_nearest(name, self._measures)}.", target=name)
+            raise InvalidError(f"There is no measure {name!r}{nearest(name, self._measures)}.", target=name)
         return self._source(measure.ratio[0]) if measure.ratio else measure.source
 
     def _step(self, question: Series) -> Plan:
@@ -226,7 +226,7 @@ class Planner:
         column = known.get(bare)
         if column is None or column.is_map is not bool(key) or bool(dot) is not bool(key):
             names = [f"{each}." if of.is_map else each for each, of in known.items()]
-            raise InvalidError(f"{table} have no column {name!r}{_nearest(name, names)}.", target=name)
+            raise InvalidError(f"{table} have no column {name!r}{nearest(name, names)}.", target=name)
         return column, key
 
     def _text(self, table: str, name: str) -> Plan:
@@ -275,7 +275,8 @@ class Planner:
         where = _meant(measure)
         rolled = self._dialect.rolled.get(measure.agg, "").replace("{column}", measure.column)
         spelled = rolled if is_rolled else self._aggregate(measure)
-        return Plan(spelled.replace("{condition}", where.sql), where.bound * spelled.count("{condition}"))
+        times = "" if measure.factor == 1 else f" * {measure.factor!r}"
+        return Plan(spelled.replace("{condition}", where.sql) + times, where.bound * spelled.count("{condition}"))
 
     def _aggregate(self, measure: Measure) -> str:
         """Spell an aggregate of facts, with a place for its condition."""
@@ -320,9 +321,3 @@ def _meant(measure: Measure) -> Plan:
             values = wanted if isinstance(wanted, list) else [wanted]
             parts.append(Plan(f"{column} {negation}IN ({', '.join('?' * len(values))})", tuple(values)))
     return joined(" AND ", parts) if parts else Plan("true")
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    """Return a clause that names what comes nearest to an unknown name."""
-    near = difflib.get_close_matches(name[:100], sorted(known), n=3, cutoff=0.4)
-    return f"; the nearest are {', '.join(near)}" if near else ""

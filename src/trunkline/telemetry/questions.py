@@ -7,9 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Calendar = Literal[
-    "", "minute", "hour", "day", "week", "week from sunday", "week from saturday", "month", "quarter", "year"
-]
+from trunkline.catalogue.rows import Calendar
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):

@@ -221,3 +221,66 @@ def test_the_form_is_what_the_client_accepts_first(accept: str, form: str) -> No
     """Unless the body says which."""
     assert tabled.form_of("", accept) == form
     assert tabled.form_of("csv", accept) == "csv"
+
+
+def test_vendors_words_are_understood(calls: Any) -> None:
+    """For measures, columns, values and steps; the answer has the caller's own."""
+    calls("POST", "/calls", body=lines({"leg_id": "o", "direction": "outbound", "country": "AT", "talk_ms": 2000}))
+    question = {"measures": ["TOTAL_CALL_COUNT", "total_call_duration"], "by": ["COUNTRY_NAME"], "since": "3d"}
+    answer = calls("POST", "/ask", json={**question, "where": [{"column": "DIRECTION", "values": ["OUTBOUND"]}]}).json
+    assert (answer["measures"], answer["by"]) == (question["measures"], ["COUNTRY_NAME"])
+    assert [(point["split"], point["values"]) for point in answer["points"]] == [(["AT"], [1, 2.0])]
+    own = calls("POST", "/ask", json={**question, "where": [{"column": "direction", "values": ["OUTBOUND"]}]}).json
+    assert own["points"] == answer["points"]
+    days = {**question, "by": ["MONTH", "DAY", "countryIds"], "zone": "Europe/Zagreb", "format": "csv"}
+    sheet = calls("POST", "/ask", json=days).body.decode().splitlines()
+    assert sheet[0] == "DAY,countryIds,TOTAL_CALL_COUNT,total_call_duration"
+    assert sheet[1].startswith("2026-11-19T23:00:00.000000Z,HR,1")
+    ranked = calls("POST", "/ask", json={**question, "top": {"most": 1}}).json["points"]
+    assert [point["split"] for point in ranked] == [["HR"], [""]]
+
+
+def test_request_metrics_are_asked_for_by_their_names(own: Any, world: World) -> None:
+    """Several services at once, split by the metric's own dimensions."""
+    world.thread(world.user())
+    question = {"measures": ["APIRequestAuthentication", "APIRequestChat"], "by": ["Operation", "Status Code"]}
+    points = own("POST", "/ask", json=question).json["points"]
+    counted = {tuple(point["split"]): point["values"] for point in points}
+    assert counted["CreateIdentity", "201"] == [1, 0]
+    assert counted["CreateChatThread", "201"] == [0, 1]
+    plan = own("POST", "/ask", json={**question, "explain": True}).json
+    assert plan["meant"] == {
+        "APIRequestAuthentication": "requests.count where service is authentication",
+        "APIRequestChat": "requests.count where service is chat",
+        "Operation": "operation",
+        "Status Code": "status",
+    }
+    assert "meant" not in own("POST", "/ask", json={"measures": ["requests.count"], "explain": True}).json
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ({"measures": ["TOTAL_SEIZED_CALLS"]}, "TOTAL_SEIZED_CALL_COUNT"),
+        ({"measures": ["TOTAL_CALL_COUNT"], "by": ["COUNTRY_NAMES"]}, "COUNTRY_NAME"),
+        ({"measures": ["TOTAL_CALL_COUNT"], "by": ["Operation"]}, "no column"),
+        ({"measures": ["TOTAL_CALL_COUNT"], "by": ["DAY"], "step": "hour"}, "give no other"),
+        ({"measures": ["TOTAL_CALL_COUNT"], "by": ["TIME_TO_ANSWER"]}, "ring_ms is at least"),
+        ({"measures": ["TOTAL_CALL_COUNT"], "where": [{"column": "DAY", "values": ["1"]}]}, "since and until"),
+        ({"measures": ["TOTAL_CALL_COUNT", "APIRequestChat"]}, "same fact"),
+        ({"measures": ["calls.count", "calls.count"]}, "twice"),
+    ],
+)
+def test_a_word_that_does_not_fit_is_a_problem(own: Any, question: dict[str, Any], said: str) -> None:
+    """400 with a sentence that helps."""
+    answer = own("POST", "/ask", json=question)
+    assert (answer.status, said in answer.json["detail"]) == (400, True), answer.body
+
+
+def test_facts_are_found_by_vendors_words(calls: Any) -> None:
+    """In conditions; the rows have our columns."""
+    where = [{"column": "countryIds", "values": ["US"]}]
+    found = calls("POST", "/facts", json={"fact": "calls", "since": "3d", "where": where}).json["rows"]
+    assert [row["leg_id"] for row in found] == ["US1", "US0"]
+    where = [{"column": "countryId", "values": ["US"]}]
+    assert "countryIds" in calls("POST", "/facts", json={"fact": "calls", "where": where}).json["detail"]

@@ -30,19 +30,19 @@ class AskHandlers:
     async def ask(self, exchange: Exchange) -> Response:
         """Answer a question; what is cut by the limit says so."""
         body = exchange.json(AskRequest)
-        question = asked.series(body, exchange.at, _seen(exchange))
+        wanted = asked.series(body, exchange.at, _seen(exchange))
+        question = wanted.question
         if body.explain:
-            plan = self._recorder.explain(question)
-            return json_response({"sql": plan.sql, "bound": [str(value) for value in plan.bound]})
+            return json_response(asked.explained(self._recorder, wanted))
         form = tabled.form_of(body.format, exchange.headers.get("accept", ""))
         if form != "json":
-            return tabled.response(form, await tabled.points(self._recorder, question))
+            return tabled.response(form, await tabled.points(self._recorder, wanted))
         points = await self._recorder.ask(question)
         answer: dict[str, Any] = {
             "start": rfc3339(question.start, 6),
             "end": rfc3339(question.end, 6),
-            "measures": body.measures,
-            "by": body.by,
+            "measures": wanted.measures,
+            "by": wanted.by,
             "points": [
                 {"at": rfc3339(point.at), "split": point.split, "values": point.values}
                 | ({"others": True} if point.others else {})

@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 import msgspec
 
+from trunkline.catalogue.columns import tables as all_tables
+from trunkline.catalogue.load import load
+from trunkline.catalogue.rows import Calendar
+from trunkline.catalogue.words import Dictionary, Word, nearest
 from trunkline.clock import parse_rfc3339
 from trunkline.errors import InvalidError
 from trunkline.telemetry import calendar
-from trunkline.telemetry.questions import Calendar, Condition, Rows, Series, Top
+from trunkline.telemetry.questions import Condition, Rows, Series, Top
+from trunkline.telemetry.recorder import Recorder
 
 MOST_STEPS = 10_000
 MOST_NAMES = 20
@@ -60,31 +66,119 @@ class RowsRequest(Span, kw_only=True, forbid_unknown_fields=True):
     skip: int = 0
 
 
-def series(body: AskRequest, now: datetime, also: Sequence[Condition] = ()) -> Series:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A question with the words in which it was asked: for the moments of its steps, its splits and its measures.
+
+    `meant` says what those words mean that are a vendor's.
+    """
+
+    question: Series
+    at: str
+    by: tuple[str, ...]
+    measures: tuple[str, ...]
+    meant: dict[str, str]
+
+    @property
+    def is_stepped(self) -> bool:
+        """Whether it is asked in steps."""
+        return bool(self.question.step) or self.question.step_s is not None
+
+
+@cache
+def dictionary() -> Dictionary:
+    """Return our names and vendors' words."""
+    return Dictionary(load())
+
+
+def series(body: AskRequest, now: datetime, also: Sequence[Condition] = ()) -> Asked:
     """Return the question, whose limit is one more than asked for: it tells whether there is more.
 
     `also` are conditions that must hold whatever is asked. Raises InvalidError.
     """
     start, end = _span(body, now)
+    known = dictionary()
+    tables = {known.table(name) for name in body.measures} - {""}
+    # several facts, or none: the planner says what is wrong
+    words = {name: _word(known, table, name) for table in sorted(tables)[:1] for name in _columns_of(body)}
+    steps = [name for name in body.by if name in words and words[name].step]
+    body = _stepped(body, steps, words)
     _check(body, start, end)
-    return Series(
-        measures=body.measures,
+    question = Series(
+        measures=tuple(known.measure(name) for name in body.measures),
         start=start,
         end=end,
         step_s=body.step_s,
-        by=body.by,
-        where=(*body.where, *also),
+        by=tuple(words[name].column if name in words else name for name in body.by),
+        where=(*(_meant(words, condition) for condition in body.where), *also),
         step=body.step,
         zone=body.zone,
         top=body.top,
         limit=body.limit + 1,
     )
+    meant = {
+        name: known.meanings[known.measure(name)] for name in body.measures if known.measure(name) in known.meanings
+    }
+    meant |= {name: word.meaning for name, word in words.items() if word.vendor}
+    at = next((name for name in steps if words[name].step == question.step), "at")
+    names = [at, *body.by, *body.measures]
+    if len({*names}) < len(names):
+        raise InvalidError("A name stands twice in the question.", target="measures")
+    return Asked(question=question, at=at, by=body.by, measures=body.measures, meant=meant)
+
+
+def explained(recorder: Recorder, asked: Asked) -> dict[str, Any]:
+    """Return how a question would be answered: what vendors' words mean, the statement, what is bound to it."""
+    plan = recorder.explain(asked.question)
+    found = {"sql": plan.sql, "bound": [str(value) for value in plan.bound]}
+    return {"meant": asked.meant, **found} if asked.meant else found
+
+
+def _columns_of(body: AskRequest) -> list[str]:
+    return [*body.by, *(condition.column for condition in body.where)]
+
+
+def _word(known: Dictionary, table: str, name: str) -> Word:
+    """Return what a name means as a column; raises InvalidError that names the nearest, vendors' words among them."""
+    found = known.column(table, name)
+    if found is None:
+        raise InvalidError(f"{table} have no column {name!r}{nearest(name, known.columns(table))}.", target=name)
+    return found
+
+
+def _stepped(body: AskRequest, steps: Sequence[str], words: dict[str, Word]) -> AskRequest:
+    """Take the steps of the calendar out of the splits: the finest counts. Raises InvalidError."""
+    in_ranges = [name for name in body.by if name in words and words[name].in_ranges]
+    if in_ranges:
+        column = words[in_ranges[0]].column
+        raise InvalidError(f"{in_ranges[0]} is {column} in ranges: ask where {column} is at least, or less than.")
+    if not steps:
+        return body
+    if body.step or body.step_s is not None:
+        raise InvalidError(f"{steps[0]} is a step: give no other.", target="step")
+    finest = min((words[name].step for name in steps), key=lambda step: calendar.STEPS[step].seconds)
+    rest = tuple(name for name in body.by if name not in steps)
+    return msgspec.structs.replace(body, step=finest, by=rest)
+
+
+def _meant(words: dict[str, Word], condition: Condition) -> Condition:
+    """Return a condition in our words."""
+    word = words.get(condition.column)
+    if word is None:
+        return condition
+    if word.step:
+        raise InvalidError(f"{condition.column} is a step; a span is given by since and until.", target="where")
+    values = tuple(word.values.get(value, value) for value in condition.values)
+    return msgspec.structs.replace(condition, column=word.column, values=values)
 
 
 def rows(body: RowsRequest, now: datetime, also: Sequence[Condition] = ()) -> Rows:
     """Return the question for facts; see `series`."""
     start, end = _span(body, now)
     _check_names(body.where)
+    where = body.where
+    if body.fact in all_tables():
+        words = {one.column: _word(dictionary(), body.fact, one.column) for one in where}
+        where = tuple(_meant(words, one) for one in where)
     if body.limit <= 0 or not 0 <= body.skip <= MOST_SKIPPED:
         raise InvalidError(f"limit is at least 1, skip from 0 to {MOST_SKIPPED}.", target="limit")
     return Rows(
@@ -92,7 +186,7 @@ def rows(body: RowsRequest, now: datetime, also: Sequence[Condition] = ()) -> Ro
         start=start,
         end=end,
         id=body.id,
-        where=(*body.where, *also),
+        where=(*where, *also),
         newest_first=body.newest_first,
         limit=body.limit + 1,
         skip=body.skip,

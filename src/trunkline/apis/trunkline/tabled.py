@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from starlette.responses import Response
 
+from trunkline.apis.trunkline.asked import Asked
 from trunkline.clock import rfc3339
 from trunkline.telemetry.planner import shown_columns
-from trunkline.telemetry.questions import Point, Rows, Series
+from trunkline.telemetry.questions import Point, Rows
 from trunkline.telemetry.recorder import Recorder
 
 MEDIA_TYPES = {
@@ -38,26 +39,36 @@ _TYPES: dict[Any, Any] = {
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What an answer is about: its span, and whether the limit has cut it."""
+    """What an answer is about: its span, its steps, and whether the limit has cut it.
+
+    `at` is the column of the beginnings of its steps, "" where it has none; `step` the step of the calendar.
+    """
 
     start: datetime
     end: datetime
     cut: bool = False
+    at: str = ""
+    step: str = ""
 
 
-async def points(recorder: Recorder, question: Series) -> pa.Table:
-    """Answer a question as a table: `at`, the splits, the measures; one point beyond the limit is cut.
+async def points(recorder: Recorder, asked: Asked) -> pa.Table:
+    """Answer a question as a table: the step, the splits, the measures; one point beyond the limit is cut.
 
     Splits and measures of a point that has none are null. Raises as `Recorder.ask` does.
     """
+    question = asked.question
     found = await recorder.ask(question)
     limit = len(found) if question.limit is None else question.limit - 1
-    names = ["at", *question.by, *question.measures]
+    names = [asked.at, *asked.by, *asked.measures]
     columns = _turned([_cells(point) for point in found[:limit]], len(names))
     kinds = [_TYPES[datetime], *[pa.string()] * len(question.by)]
     kinds += [_number_type(column) for column in columns[len(kinds) :]]
     table = pa.table([pa.array(column, type=kind) for column, kind in zip(columns, kinds, strict=True)], names=names)
-    return _telling(table, About(start=question.start, end=question.end, cut=len(found) > limit))
+    at = asked.at if asked.is_stepped else ""
+    return _telling(
+        table,
+        About(start=question.start, end=question.end, cut=len(found) > limit, at=at, step=question.step),
+    )
 
 
 async def facts(recorder: Recorder, question: Rows) -> pa.Table:
