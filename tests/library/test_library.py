@@ -23,7 +23,8 @@ from trunkline.errors import (
     UnavailableError,
 )
 from trunkline.library import answer as answers
-from trunkline.library.connected import LARGEST, Connected
+from trunkline.library.connected import Connected
+from trunkline.library.line import LARGEST
 from trunkline.library.remote import Remote
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -115,6 +116,7 @@ def test_many_facts_come_by_pages(line: trunkline.Trunkline) -> None:
         lambda line: line.record({"leg_id": "a"}),
         lambda line: line.record({"leg_id": "a"}, fact="cals"),
         lambda line: line.record({"leg": "a"}, fact="calls"),
+        lambda line: line.record({"leg_id": object()}, fact="calls"),
     ],
 )
 def test_what_is_wrong_is_said_the_same_way(line: trunkline.Trunkline, wrong: Callable[[Any], object]) -> None:
@@ -248,14 +250,14 @@ def test_a_connection_that_breaks_repeats_nothing(server: trunkline.Server, monk
     assert line.ask("samples.count").rows == [{"samples.count": 1}]
 
 
-def test_a_large_record_is_cut_into_bodies(server: trunkline.Server) -> None:
+def test_a_large_record_is_cut_into_bodies(line: trunkline.Trunkline) -> None:
     """And each place counts on over them."""
-    line = trunkline.connect(server.connection.http, api_key=server.account("large").api_key)
-    events: list[dict[str, Any]] = [{"call_id": "a", "name": "n", "text": "t" * 2000} for _ in range(LARGEST // 1000)]
+    events: list[dict[str, Any]] = [{"call_id": "a", "name": "n", "text": "t" * 1900} for _ in range(LARGEST // 1000)]
     events[-1] = {"call_id": "a"}
     with pytest.raises(trunkline.RejectedError) as raised:
         line.record(events, fact="call_events")
     assert (raised.value.accepted, raised.value.rejected[0].line) == (len(events) - 1, len(events))
+    assert line.ask("call_events.count").rows == [{"call_events.count": len(events) - 1}]
 
 
 def test_a_frame_needs_its_library(line: trunkline.Trunkline, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -13,26 +13,18 @@ import pyarrow as pa
 
 from trunkline.apis.trunkline.asked import AskRequest, Form, RowsRequest
 from trunkline.apis.trunkline.ingest import OPERATIONS
-from trunkline.apis.trunkline.posted import MOST_FACTS, Rejected
 from trunkline.catalogue.facts import Fact
 from trunkline.catalogue.load import load
 from trunkline.connection import account as account_of
 from trunkline.errors import ConfigurationError, LimitedError, UnavailableError
 from trunkline.ids import Ids
-from trunkline.library.line import Asking, RejectedError, Trunkline, ask_request
+from trunkline.library.line import Asking, Taken, Trunkline, ask_request
 from trunkline.library.remote import Remote, announced, at
 
 KEY = "TRUNKLINE_API_KEY"
-LARGEST = 2 * 1024 * 1024
 TRIES = 4
 _PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 10.0
-
-
-class _Taken(msgspec.Struct, frozen=True):
-    accepted: int
-    rejected: list[Rejected]
-    rejected_total: int
 
 
 class Connected(Trunkline):
@@ -45,25 +37,13 @@ class Connected(Trunkline):
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _record(self, kind: type[Fact], items: list[dict[str, Any]]) -> int:
-        path = next(row.path for name, row in load().services["api"].operations.items() if OPERATIONS.get(name) is kind)
-        accepted, rejected, total, before = 0, [], 0, 0
-        for lines in _bodies(items):
-            taken = self._post(path, b"\n".join(lines))
-            accepted += taken.accepted
-            total += taken.rejected_total
-            rejected += [msgspec.structs.replace(one, line=one.line + before) for one in taken.rejected]
-            before += len(lines)
-        if total:
-            raise RejectedError(accepted, rejected, total)
-        return accepted
-
-    def _post(self, path: str, body: bytes) -> _Taken:
+    def _take(self, kind: type[Fact], body: bytes) -> Taken:
         """Post facts; what may or may not have arrived is posted again under the same key, and taken once."""
+        path = next(row.path for name, row in load().services["api"].operations.items() if OPERATIONS.get(name) is kind)
         headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": self._ids.guid()}
         for left in reversed(range(TRIES)):
             try:
-                return msgspec.json.decode(self.remote.fetch("POST", path, body, headers), type=_Taken)
+                return msgspec.json.decode(self.remote.fetch("POST", path, body, headers), type=Taken)
             except (UnavailableError, LimitedError) as error:
                 if not left:
                     raise
@@ -89,21 +69,6 @@ class Connected(Trunkline):
     def _table(self, path: str, request: AskRequest | RowsRequest) -> pa.Table:
         body = msgspec.json.encode(msgspec.structs.replace(request, format="arrow"))
         return pa.ipc.open_stream(self.remote.fetch("POST", path, body, {})).read_all()
-
-
-def _bodies(items: list[dict[str, Any]]) -> Iterator[list[bytes]]:
-    """Cut facts into as many bodies as it takes, one JSON object a line."""
-    lines: list[bytes] = []
-    size = 0
-    for item in items:
-        line = msgspec.json.encode(item)
-        if lines and (size + len(line) > LARGEST or len(lines) == MOST_FACTS):
-            yield lines
-            lines, size = [], 0
-        lines.append(line)
-        size += len(line) + 1
-    if lines:
-        yield lines
 
 
 def connect(

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from trunkline.apis.trunkline import tabled
 from trunkline.apis.trunkline.asked import MOST_POINTS, AskRequest, RowsRequest, dictionary
-from trunkline.apis.trunkline.posted import Rejected
+from trunkline.apis.trunkline.posted import MOST_FACTS, Rejected
 from trunkline.catalogue.columns import Column, columns, tables
 from trunkline.catalogue.facts import KINDS, Fact
 from trunkline.catalogue.rows import Measure
@@ -27,6 +27,8 @@ Where = Mapping[str, Value | Iterable[Value]] | Iterable[Condition | str]
 Moment = str | datetime | timedelta
 """A moment: aware or in UTC, RFC 3339, an age ("2h", or a timedelta), "now", "today", "yesterday"."""
 Item = Fact | Mapping[str, Any]
+LARGEST = 2 * 1024 * 1024
+"""So many bytes of facts are taken at once, for each of which there is one answer whether they are sound."""
 _CONDITION = re.compile(r"([^=!<>]+)(!=|>=|<|=)(.*)", re.DOTALL)
 _OPS: dict[str, Any] = {"=": "is", "!=": "is not", ">=": "at least", "<": "less than"}
 
@@ -56,6 +58,14 @@ class RejectedError(InvalidError):
         super().__init__(f"Not taken: fact {first.line}{others}: {first.why}", target=first.path)
         self.accepted = accepted
         self.rejected = rejected
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What became of one body of facts."""
+
+    accepted: int
+    rejected: list[Rejected]
+    rejected_total: int
 
 
 class Known:
@@ -100,8 +110,20 @@ class Trunkline(ABC):
             kinds.setdefault(kind, []).append(item)
         return sum(self._record(kind, items) for kind, items in kinds.items())
 
+    def _record(self, kind: type[Fact], items: list[dict[str, Any]]) -> int:
+        accepted, rejected, total, before = 0, [], 0, 0
+        for lines in _bodies(items):
+            taken = self._take(kind, b"\n".join(lines))
+            accepted += taken.accepted
+            total += taken.rejected_total
+            rejected += [msgspec.structs.replace(one, line=one.line + before) for one in taken.rejected]
+            before += len(lines)
+        if total:
+            raise RejectedError(accepted, rejected, total)
+        return accepted
+
     @abstractmethod
-    def _record(self, kind: type[Fact], items: list[dict[str, Any]]) -> int: ...
+    def _take(self, kind: type[Fact], body: bytes) -> Taken: ...
 
     # --- answers out ---
 
@@ -203,6 +225,24 @@ def _item(one: Item, table: str) -> tuple[type[Fact], dict[str, Any]]:
     if table not in named:
         raise InvalidError(f"Say what is recorded: fact is one of {', '.join(named)}.", target="fact")
     return named[table], dict(one)
+
+
+def _bodies(items: list[dict[str, Any]]) -> Iterator[list[bytes]]:
+    """Cut facts into as many bodies as it takes, one JSON object a line; raises InvalidError for what JSON has not."""
+    lines: list[bytes] = []
+    size = 0
+    for item in items:
+        try:
+            line = msgspec.json.encode(item)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise InvalidError(f"This cannot be recorded: {error}.") from error
+        if lines and (size + len(line) > LARGEST or len(lines) == MOST_FACTS):
+            yield lines
+            lines, size = [], 0
+        lines.append(line)
+        size += len(line) + 1
+    if lines:
+        yield lines
 
 
 def ask_request(measures: str | Iterable[str], given: Asking) -> AskRequest:

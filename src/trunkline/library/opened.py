@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,17 @@ import pyarrow as pa
 from trunkline import config
 from trunkline.apis.trunkline import asked, tabled
 from trunkline.apis.trunkline.asked import AskRequest, RowsRequest
-from trunkline.apis.trunkline.posted import Reading
+from trunkline.apis.trunkline.ingest import STRAIGHT
+from trunkline.apis.trunkline.posted import Body, Reading
 from trunkline.app import House
 from trunkline.catalogue.facts import Fact
 from trunkline.connection import read
 from trunkline.errors import HeldError, OverloadedError, UnavailableError
 from trunkline.library.background import Background
-from trunkline.library.line import RejectedError, Trunkline
+from trunkline.library.line import Taken, Trunkline
 from trunkline.state.folder import Folder
 from trunkline.telemetry.inbox import pack
 from trunkline.telemetry.questions import Condition
-
-_AT_ONCE = 20  # blocks of a thousand facts
 
 
 class Opened(Trunkline):
@@ -43,24 +43,29 @@ class Opened(Trunkline):
             self._background.run(self._house.close())
             self._background.close()
 
-    def _record(self, kind: type[Fact], items: list[dict[str, Any]]) -> int:
+    def _take(self, kind: type[Fact], body: bytes) -> Taken:
         resources = self._house.resources
         default = self._account or resources.default
         reading = Reading(kind, lambda name: resources.get(name or default).name, self._house.clock.now())
-        blocks = [(kind.table, pack(some)) for some in reading.facts(iter(enumerate(items, 1)))]
-        for start in range(0, len(blocks), _AT_ONCE):
-            self._background.run(self._keep(blocks[start : start + _AT_ONCE]))
-        if reading.rejected_total:
-            raise RejectedError(reading.accepted, reading.rejected, reading.rejected_total)
-        return reading.accepted
+        those = Body(body, "", "")
+        work: Callable[[], Awaitable[object]]
+        if those.size > STRAIGHT:
+            rows = reading.batch(those)
+            work = partial(self._house.recorder.load, kind.table, rows)
+        else:
+            blocks = [(kind.table, pack(facts)) for facts in reading.facts(those.items())]
+            work = partial(self._house.recorder.keep, blocks)
+        reading.check()
+        self._background.run(self._patiently(work))
+        return Taken(reading.accepted, reading.rejected, reading.rejected_total)
 
-    async def _keep(self, blocks: list[tuple[str, bytes]]) -> None:
+    async def _patiently(self, keep: Callable[[], Awaitable[object]]) -> None:
         """Keep facts; when too many wait to be loaded, once they are."""
         try:
-            await self._house.recorder.keep(blocks)
+            await keep()
         except OverloadedError:
             await self._house.recorder.settled()
-            await self._house.recorder.keep(blocks)
+            await keep()
 
     def _ask(self, request: AskRequest) -> pa.Table:
         wanted = asked.series(request, self._house.clock.now(), self._seen())
