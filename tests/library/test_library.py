@@ -175,6 +175,22 @@ def test_what_was_recorded_is_there_when_the_folder_is_opened_again(tmp_path: Pa
         assert server.ask("calls.count").rows == [{"calls.count": 1500}]
 
 
+def test_a_forked_process_leaves_the_line_alone(tmp_path: Path) -> None:
+    """It can neither use nor close it, and ends; the first one goes on."""
+    script = (
+        "import os, trunkline\nline = trunkline.open('data')\n"
+        "if os.fork() == 0:\n"
+        "    try:\n        line.ask('calls.count')\n"
+        "    except RuntimeError as error:\n        print('forked' in str(error), flush=True)\n"
+        "else:\n    os.wait()\n    line.record({'leg_id': 'a'}, fact='calls')\n"
+        "    print(line.ask('calls.count').rows)\n"
+    )
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", script], cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "True\n[{'calls.count': 1}]\n"
+
+
 def test_a_folder_that_a_server_holds_is_not_opened(server: trunkline.Server, tmp_path: Path) -> None:
     """The error names `connect` and the address; another process that has it open is named as such."""
     folder = server.house.folder.path

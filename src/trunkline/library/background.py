@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures.thread  # noqa: F401 - what it does at the end of the process comes after ours
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -39,9 +40,11 @@ class Background:
 
         Raises what it raised, TimeoutError, and RuntimeError on the loop's own thread or once it is closed.
         """
-        if self.loop.is_closed() or threading.current_thread() is self._thread:
+        if self.loop.is_closed() or not self._thread.is_alive() or threading.current_thread() is self._thread:
             work.close()
-            raise RuntimeError("It is closed, or was asked from its own thread, which would wait for itself.")
+            raise RuntimeError(
+                "It is closed, or of the process that forked this one, or was asked from its own thread."
+            )
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
         try:
             return future.result(patience_s)
@@ -50,7 +53,7 @@ class Background:
 
     def close(self) -> None:
         """End the loop and its thread; a second call does nothing."""
-        if self.loop.is_closed():
+        if self.loop.is_closed() or not self._thread.is_alive():
             return
         _at_exit.pop(self, None)
         self.run(_end_all())
@@ -70,6 +73,8 @@ def _close_all() -> None:
 
 # atexit's own functions come too late: executors take no more work by then, and closing needs them
 getattr(threading, "_register_atexit", atexit.register)(_close_all)
+# a forked process has none of the threads, and must leave what they hold to the one that has them
+os.register_at_fork(after_in_child=_at_exit.clear)
 
 
 async def _end_all() -> None:
