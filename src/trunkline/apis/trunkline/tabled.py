@@ -16,7 +16,7 @@ from starlette.responses import Response
 from trunkline.apis.trunkline.asked import Asked
 from trunkline.clock import rfc3339
 from trunkline.telemetry.planner import shown_columns
-from trunkline.telemetry.questions import Point, Rows
+from trunkline.telemetry.questions import Rows
 from trunkline.telemetry.recorder import Recorder
 
 MEDIA_TYPES = {
@@ -54,21 +54,19 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 async def points(recorder: Recorder, asked: Asked) -> pa.Table:
     """Answer a question as a table: the step, the splits, the measures; one point beyond the limit is cut.
 
-    Splits and measures of a point that has none are null. Raises as `Recorder.ask` does.
+    Splits and measures of a point that has none are null. Raises as `Recorder.table` does.
     """
     question = asked.question
-    found = await recorder.ask(question)
+    found = await recorder.table(question)
     limit = len(found) if question.limit is None else question.limit - 1
-    names = [asked.at, *asked.by, *asked.measures]
-    columns = _turned([_cells(point) for point in found[:limit]], len(names))
-    kinds = [_TYPES[datetime], *[pa.string()] * len(question.by)]
-    kinds += [_number_type(column) for column in columns[len(kinds) :]]
-    table = pa.table([pa.array(column, type=kind) for column, kind in zip(columns, kinds, strict=True)], names=names)
-    at = asked.at if asked.is_stepped else ""
-    return _telling(
-        table,
-        About(start=question.start, end=question.end, cut=len(found) > limit, at=at, step=question.step),
+    about = About(
+        start=question.start,
+        end=question.end,
+        cut=len(found) > limit,
+        at=asked.at if asked.is_stepped else "",
+        step=question.step,
     )
+    return _telling(found.slice(0, limit).rename_columns([asked.at, *asked.by, *asked.measures]), about)
 
 
 async def facts(recorder: Recorder, question: Rows) -> pa.Table:
@@ -79,10 +77,8 @@ async def facts(recorder: Recorder, question: Rows) -> pa.Table:
     columns = _turned([tuple(row.values()) for row in found[:limit]], len(shown))
     schema = pa.schema([(name, _TYPES[column.of]) for name, column in shown.items()])
     arrays = [
-        pa.array(
-            [value and list(value.items()) for value in values] if of.is_map else values, type=schema.field(n).type
-        )
-        for (n, of), values in zip(shown.items(), columns, strict=True)
+        pa.array([[*value.items()] for value in values] if column.is_map else values, type=_TYPES[column.of])
+        for column, values in zip(shown.values(), columns, strict=True)
     ]
     table = pa.Table.from_arrays(arrays, schema=schema)
     return _telling(table, About(start=question.start, end=question.end, cut=len(found) > limit))
@@ -97,18 +93,8 @@ def _telling(table: pa.Table, what: About) -> pa.Table:
     return table.replace_schema_metadata({ABOUT: msgspec.json.encode(what)})
 
 
-def _cells(point: Point) -> tuple[Any, ...]:
-    return (point.at, *(None if point.others else value for value in point.split), *point.values)
-
-
 def _turned(rows: Sequence[tuple[Any, ...]], width: int) -> list[Sequence[Any]]:
     return list(zip(*rows, strict=True)) if rows else [()] * width
-
-
-def _number_type(values: Sequence[Any]) -> Any:
-    """Return whole numbers as such; what has parts, or nothing at all, as numbers with parts."""
-    known = [value for value in values if value is not None]
-    return pa.int64() if known and all(isinstance(value, int) for value in known) else pa.float64()
 
 
 # --- forms ---
