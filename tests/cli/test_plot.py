@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trunkline.apis.trunkline.tabled import ABOUT, About
@@ -67,6 +67,7 @@ def test_steps_are_counted_on_the_wall_clock(step: str, count: int, wanted: str)
     assert f"{plot.steps(step, 'Europe/Zagreb')(START, count):%Y-%m-%dT%H:%M}" == wanted
 
 
+@example([2.2250738585e-313], 10)
 @given(st.lists(st.none() | st.floats(-1e9, 1e9) | st.integers(-9, 9), min_size=1, max_size=300), st.integers(10, 60))
 def test_any_values_fit_their_space(values: list[float | None], space: int) -> None:
     """None is shown outside of it, whatever the values are."""

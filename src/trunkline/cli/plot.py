@@ -76,8 +76,9 @@ def _spark(values: Sequence[float | None], space: int) -> str:
     if not known:
         return ""
     least, most = min(0.0, *known), max(known)
-    scale = (len(HEIGHTS) - 1) / (most - least) if most > least else 0.0
-    return "".join(" " if mean is None else HEIGHTS[round((mean - least) * scale)] for mean in means)
+    span = most - least
+    shares = [mean if mean is None else (mean - least) / span if 0 < span < math.inf else 0.0 for mean in means]
+    return "".join(" " if share is None else HEIGHTS[round(share * (len(HEIGHTS) - 1))] for share in shares)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
