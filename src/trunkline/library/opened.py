@@ -80,15 +80,17 @@ class Opened(Trunkline):
         return self._background.run(tabled.facts(self._house.recorder, question))
 
     def _seen(self) -> tuple[Condition, ...]:
-        """Return the condition that keeps to the account that was named."""
-        return (Condition(column="resource", values=(self._account,)),) if self._account else ()
+        """Return the condition that keeps to the account that was named, and to those below it."""
+        if not self._account:
+            return ()
+        return (Condition(column="resource", values=self._house.resources.family(self._account)),)
 
 
-def open(folder: str | os.PathLike[str], *, account: str = "", **settings: Any) -> Trunkline:  # noqa: A001 - as it is known
+def open(folder: str | os.PathLike[str], *, account: str = "", **settings: Any) -> Trunkline:  # noqa: A001 - its name
     """Open a data folder in this process, without a server; it is made if there is none.
 
-    Questions see the facts of every account, or of the one that is named; what names none belongs to it, too.
-    Raises HeldError when a server runs on the folder, and ConfigurationError when it cannot be used.
+    Questions see the facts of every account, or of the one that is named and those below it; a fact that names none
+    belongs to it, too. Raises HeldError when a server runs on the folder, and ConfigurationError when it cannot be used.
     """
     background = Background("trunkline")
     chosen = config.load(**{**settings, "data": str(folder)})

@@ -155,10 +155,11 @@ class Points(Shape, frozen=True, kw_only=True):
 
 
 class Explanation(Shape, frozen=True, kw_only=True):
-    """How a question would be answered, asked for by `explain`."""
+    """How a question would be answered, asked for by `explain`; `meant` says what vendors' words in it mean."""
 
     sql: str
     bound: list[str]
+    meant: dict[str, str] | UnsetType = UNSET
 
 
 class Found(Shape, frozen=True, kw_only=True):

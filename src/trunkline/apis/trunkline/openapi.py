@@ -14,7 +14,7 @@ from trunkline.apis.trunkline import answers, errors, fact_examples
 from trunkline.apis.trunkline.ingest import OPERATIONS
 from trunkline.apis.trunkline.posted import EXAMPLES, MOST_FACTS
 from trunkline.apis.trunkline.shapes import posted
-from trunkline.apis.trunkline.tabled import ARROW
+from trunkline.apis.trunkline.tabled import ARROW, PARQUET
 from trunkline.apis.trunkline.told import IN_PATH, TEXT, TOLD, ConnectionOf, Given, Told
 from trunkline.catalogue.columns import Column, columns
 from trunkline.catalogue.facts import Fact
@@ -147,7 +147,7 @@ def _responses(row: Operation, told: Told, connection: type) -> dict[str, Any]:
             form = {JSON: {"schema": schema}}
             if TEXT in told.media:
                 form = {}
-            form |= {media: {} if media == ARROW else {"schema": {"type": "string"}} for media in told.media}
+            form |= {media: {} if media in {ARROW, PARQUET} else {"schema": {"type": "string"}} for media in told.media}
             found[str(status)]["content"] = form
     if row.auth != "open":
         found |= {status: _problem(why) for status, why in _REFUSALS.items() if status not in found}

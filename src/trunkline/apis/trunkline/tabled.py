@@ -19,11 +19,10 @@ from trunkline.telemetry.planner import shown_columns
 from trunkline.telemetry.questions import Rows
 from trunkline.telemetry.recorder import Recorder
 
-MEDIA_TYPES = {
-    "csv": "text/csv",
-    "arrow": "application/vnd.apache.arrow.stream",
-    "parquet": "application/vnd.apache.parquet",
-}
+CSV = "text/csv"
+ARROW = "application/vnd.apache.arrow.stream"
+PARQUET = "application/vnd.apache.parquet"
+MEDIA_TYPES = {"csv": CSV, "arrow": ARROW, "parquet": PARQUET}
 CUT = "X-Trunkline-Cut"
 """The header that says that the limit has cut an answer."""
 ABOUT = b"trunkline"

@@ -8,12 +8,12 @@ import msgspec
 
 from trunkline.apis.trunkline import answers
 from trunkline.apis.trunkline.accounts import AccountRequest
-from trunkline.apis.trunkline.ask import AskRequest, RowsRequest
+from trunkline.apis.trunkline.asked import AskRequest, RowsRequest
 from trunkline.apis.trunkline.ingest import LONGEST_KEY, OPERATIONS
 from trunkline.apis.trunkline.keys import KeyRequest
 from trunkline.apis.trunkline.numbers import TextRequest
 from trunkline.apis.trunkline.subscriptions import MOST_LETTERS, SubscribeRequest, TestRequest
-from trunkline.apis.trunkline.tabled import ARROW, CSV
+from trunkline.apis.trunkline.tabled import ARROW, CSV, PARQUET
 from trunkline.apis.trunkline.tokens import TokenRequest
 from trunkline.services.resources import REPLACEABLE
 from trunkline.services.sent import LONGEST_WAIT_S, MOST
@@ -106,8 +106,8 @@ TOLD: dict[str, Told] = {
     "ListKeys": Told(answers={200: (answers.Keys,)}, query=(Given("account", "Only the keys of this account."),)),
     "RevokeKey": Told(answers={204: ()}),
     "MintToken": Told(answers={201: (answers.Token,)}, body=TokenRequest),
-    "Ask": Told(answers={200: (answers.Points, answers.Explanation)}, body=AskRequest, media=(CSV, ARROW)),
-    "ListFacts": Told(answers={200: (answers.Found,)}, body=RowsRequest, media=(CSV, ARROW)),
+    "Ask": Told(answers={200: (answers.Points, answers.Explanation)}, body=AskRequest, media=(CSV, ARROW, PARQUET)),
+    "ListFacts": Told(answers={200: (answers.Found,)}, body=RowsRequest, media=(CSV, ARROW, PARQUET)),
     **dict.fromkeys(OPERATIONS, _POST),
     "GetImport": Told(answers={200: (answers.Imported,)}, query=(_FACT,)),
     "CreateSubscription": Told(answers={201: (answers.Subscribed,)}, body=SubscribeRequest, query=(ACCOUNT,)),
