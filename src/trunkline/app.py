@@ -138,7 +138,11 @@ class House:
         self.database = Database.in_folder(self.folder.path, backlog=self.settings.backlog)
         self._stack.push_async_callback(self.database.stop)
         upgrade(self.database.engine)
-        self.store = DuckDBStore(self.folder.path / "facts.duckdb")
+        self.store = DuckDBStore(
+            self.folder.path / "facts.duckdb",
+            memory_mb=self.settings.facts_memory_mb,
+            temp_mb=self.settings.facts_temp_mb,
+        )
         self._stack.callback(self.store.close)
         self.inbox = Inbox(self.database)
         self.loader = Loader(self.inbox, self.store)
@@ -249,6 +253,7 @@ class House:
             database=self.database,
             inbox=self.inbox,
             loader=self.loader,
+            store=self.store,
             recorder=self.recorder,
             dispatcher=self.dispatcher,
             courier=self.courier,

@@ -116,6 +116,14 @@ class Settings:
     dead_letter_delay_s: int = _setting(300, "How long after the last attempt an event counts as dead.")
     max_body_bytes: int = _setting(4 * 1024 * 1024, "The largest request body.", least=1024)
     event_retention_hours: int = _setting(24 * 7, "How long told events and finished deliveries are kept.", least=1)
+    facts_memory_mb: int = _setting(
+        0,
+        "How much memory (MiB) questions and loading may use together; 0 is a quarter of the machine's, from 256 to "
+        "4096.",
+    )
+    facts_temp_mb: int = _setting(
+        8192, "How much disk (MiB) questions may use that need more memory, in facts.tmp of the data folder."
+    )
     backlog: int = _setting(20_000, "How many writes may wait before the server answers 503.", least=1)
     graceful_timeout_s: int = _setting(10, "How long requests in flight may take when the server stops.")
     # how it tells

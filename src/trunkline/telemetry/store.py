@@ -76,6 +76,10 @@ class Store(Protocol):
         """Do what is due between writes, such as a checkpoint or bringing rows together; called by the one writer."""
         ...
 
+    def figures(self) -> Mapping[str, int]:
+        """Return what the state page shows of it: `bytes` on the disk and whatever else it counts. For a thread."""
+        ...
+
     def close(self) -> None:
         """Close the store."""
         ...

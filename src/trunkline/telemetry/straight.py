@@ -13,6 +13,7 @@ from trunkline.errors import OverloadedError, UnavailableError
 
 MOST_ROWS_AT_ONCE = 100_000
 MOST_ROWS_WAITING = 1_000_000
+MOST_BYTES_WAITING = 256 * 1024 * 1024
 COMPANY_S = 0.01
 """So long a batch waits for those that are still being read: a transaction costs more than most of them."""
 _ENOUGH = 20_000
@@ -25,6 +26,7 @@ class Straight:
     table: str
     rows: Any
     future: asyncio.Future[bool]
+    weight: int
     chunk: tuple[str, int] | None = None
 
     def settle(self, *, is_new: bool = False, error: BaseException | None = None) -> None:
@@ -50,17 +52,21 @@ class Queue:
         self._expected = 0
         self._changed = asyncio.Event()
         self.rows = 0
+        self.bytes = 0
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
     def put(self, table: str, rows: Any, chunk: tuple[str, int] | None) -> asyncio.Future[bool]:
         """Let a batch wait. Raises OverloadedError when too much does."""
-        if self.rows + len(rows) > MOST_ROWS_WAITING:
+        weight = rows.nbytes
+        is_much = self.rows + len(rows) > MOST_ROWS_WAITING or self.bytes + weight > MOST_BYTES_WAITING
+        if self._waiting and is_much:
             raise OverloadedError("Too many facts are waiting to be loaded.", retry_after_s=1)
-        one = Straight(table, rows, asyncio.get_running_loop().create_future(), chunk)
+        one = Straight(table, rows, asyncio.get_running_loop().create_future(), weight, chunk)
         self._waiting.append(one)
         self.rows += len(rows)
+        self.bytes += weight
         self._changed.set()
         return one.future
 
@@ -96,6 +102,7 @@ class Queue:
             found.append(self._waiting.popleft())
             room -= len(first.rows)
             self.rows -= len(first.rows)
+            self.bytes -= first.weight
         return found
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource as process
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ from trunkline.state.transaction import Reader
 from trunkline.telemetry.inbox import Inbox
 from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.recorder import Recorder
+from trunkline.telemetry.store import Store
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _untold = sa.select(sa.func.count()).select_from(outbox).where(outbox.c.told_at.is_(None))
@@ -41,6 +43,7 @@ class StateHandlers:
         database: Database,
         inbox: Inbox,
         loader: Loader,
+        store: Store,
         recorder: Recorder,
         dispatcher: Dispatcher,
         courier: Courier,
@@ -52,6 +55,7 @@ class StateHandlers:
         self._database = database
         self._inbox = inbox
         self._loader = loader
+        self._store = store
         self._recorder = recorder
         self._dispatcher = dispatcher
         self._courier = courier
@@ -67,7 +71,8 @@ class StateHandlers:
     async def get(self, _exchange: Exchange) -> Response:
         """Render the page."""
         untold, parcels, texts = await self._database.read(_kept)
-        samples = [*self._process(), *self._state(), *self._telling(untold, parcels)]
+        facts = await asyncio.to_thread(self._store.figures)
+        samples = [*self._process(), *self._state(), *_of_store(facts), *self._telling(untold, parcels)]
         for step, many in texts.items():
             samples.append(("texts_due", "gauge", "Text messages that wait for their next step.", {"step": step}, many))
         return Response(render(samples), media_type=MEDIA_TYPE)
@@ -96,6 +101,15 @@ class StateHandlers:
         yield "writer_units_total", "counter", "Writes that left in groups.", {}, database.units
         yield "writer_replays_total", "counter", "Groups that were done again, one by one.", {}, database.replays
         yield "inbox_pending", "gauge", "Facts that are not durable yet.", {}, self._inbox.pending
+        yield (
+            "inbox_waiting_bytes",
+            "gauge",
+            "Posted facts that are durable, not loaded.",
+            {},
+            self._inbox.waiting_bytes,
+        )
+        yield "straight_waiting_rows", "gauge", "Facts of large posts that wait to be loaded.", {}, loader.straight.rows
+        yield "straight_waiting_bytes", "gauge", "Their size in memory.", {}, loader.straight.bytes
         yield "loader_lag_rows", "gauge", "Rows of the inbox that cannot be asked for yet.", {}, lag
         yield "loader_failures_total", "counter", "Times the fact store could not write.", {}, loader.failures
         yield "facts_refused_total", "counter", "Facts lost because too many waited.", {}, self._recorder.refused
@@ -113,6 +127,18 @@ class StateHandlers:
         ):
             brief = "What came of deliveries since the start: an attempt may fail and a later one succeed."
             yield "delivery_outcomes_total", "counter", brief, {"outcome": outcome}, many
+
+
+_FIGURES = {
+    "bytes": "Size of the fact store on the disk.",
+    "fresh_ids": "Ids of facts that are not sorted out yet.",
+    "loose_rollup_rows": "Rows of rollups that are not brought together yet.",
+}
+
+
+def _of_store(figures: Mapping[str, int]) -> Iterator[Sample]:
+    for name, value in figures.items():
+        yield f"fact_store_{name}", "gauge", _FIGURES[name], {}, value
 
 
 def _kept(reader: Reader) -> tuple[int, dict[str, int], dict[str, int]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -22,8 +22,9 @@ from trunkline.telemetry.dialects import DUCKDB
 from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.rollups import rollups
 from trunkline.telemetry.store import NONE_REPLACED, Span
-from trunkline.telemetry.stores.duckdb import lookup
+from trunkline.telemetry.stores.duckdb import lookup, room
 from trunkline.telemetry.stores.duckdb.schema import filled, gathered, prepare
+from trunkline.telemetry.stores.duckdb.trouble import first_line, is_trouble, refusal
 
 _CHECKPOINT_S = 300.0
 _GATHER_S = 600.0
@@ -38,19 +39,8 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-# trouble of the disk or of the engine, rather than of a statement
-_TROUBLE = (
-    duckdb.IOException,
-    duckdb.OutOfMemoryException,
-    duckdb.TransactionException,
-    duckdb.FatalException,
-    duckdb.InternalException,
-    duckdb.ConnectionException,
-)
 _PATIENCE_S = 10.0
 _FARTHEST = timedelta(days=7)
-# what the system says of a place that cannot be used; every other error of opening is the file's own
-_OF_THE_PLACE = ("permission", "read-only", "space", "cannot open", "directory", "too large", "quota")
 
 
 class DuckDBStore:
@@ -62,18 +52,21 @@ class DuckDBStore:
 
     dialect = DUCKDB
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, memory_mb: int = 0, temp_mb: int = room.TEMP_MB) -> None:
         self._file = file
+        self._config = _CONFIG | room.config(file, memory_mb)
+        self._temp_mb = temp_mb
         self._writing = threading.Lock()
         self._changed = threading.Condition()
         self._asking = 0
         self._is_open = False
+        self._fresh, self._loose = 0, dict[str, int]()
         try:
             self._open()
             self._writer.execute("SELECT max(number) FROM loaded").fetchall()  # damage may show only when rows are read
         except duckdb.Error as error:
             self._close_all()
-            raise ConfigurationError(_refusal(file, _first_line(error))) from error
+            raise ConfigurationError(refusal(file, first_line(error))) from error
 
     @property
     def name(self) -> str:
@@ -83,14 +76,16 @@ class DuckDBStore:
     def _open(self) -> None:
         self._local = threading.local()
         self._cursors: list[duckdb.DuckDBPyConnection] = []
-        self._root = duckdb.connect(str(self._file), config=_CONFIG)
+        room.clear(self._file)
+        self._root = duckdb.connect(str(self._file), config=self._config)
         self._cursors.append(self._root)
+        self._root.execute(room.bound(self._temp_mb))
         self._writer = self._cursor()
         self._checkpointed = self._gathered = time.monotonic()
         prepare(self._writer)
         self._fresh = self._count("ids.fresh")
         touched = dict(self._writer.execute("SELECT fact, count(*) FROM touched GROUP BY 1").fetchall())
-        self._loose: dict[str, int] = {table: touched.get(table, 0) for table in rollups()}
+        self._loose = {table: touched.get(table, 0) for table in rollups()}
         self._is_open = True
 
     def _count(self, table: str) -> int:
@@ -146,7 +141,7 @@ class DuckDBStore:
             self._writer.execute("COMMIT")
         except Exception as error:
             self._roll_back()
-            if _is_trouble(error):
+            if is_trouble(error):
                 raise self._trouble(error, what) from error
             raise
 
@@ -187,7 +182,7 @@ class DuckDBStore:
                 )
                 return found.to_arrow_table().cast(wanted)
             except duckdb.Error as error:
-                if not _is_trouble(error):
+                if not is_trouble(error):
                     raise
                 raise self._trouble(error, "be read") from error
 
@@ -233,7 +228,7 @@ class DuckDBStore:
         try:
             yield
         except duckdb.Error as error:
-            if not _is_trouble(error):
+            if not is_trouble(error):
                 raise
             raise self._trouble(error, "be read") from error
         finally:
@@ -252,7 +247,7 @@ class DuckDBStore:
     def _trouble(self, error: duckdb.Error, what: str) -> UnavailableError:
         if isinstance(error, duckdb.FatalException):
             self._is_open = False
-        return UnavailableError(f"The fact store cannot {what} now: {_first_line(error)}.")
+        return UnavailableError(f"The fact store cannot {what} now: {first_line(error)}.")
 
     def _mend(self) -> None:
         """Open the file anew if the engine gave up on it; raises UnavailableError."""
@@ -263,7 +258,7 @@ class DuckDBStore:
             self._open()
         except duckdb.Error as error:
             self._close_all()
-            raise UnavailableError(f"The fact store cannot be opened now: {_first_line(error)}.") from error
+            raise UnavailableError(f"The fact store cannot be opened now: {first_line(error)}.") from error
 
     def tidy(self) -> None:
         """Sort out new ids, bring rollups together, checkpoint: each when it is due; raises UnavailableError."""
@@ -312,6 +307,11 @@ class DuckDBStore:
             for change in lookup.forgotten(table):
                 writer.execute(change, [moment])
 
+    def figures(self) -> Mapping[str, int]:
+        """Return its size on the disk (`bytes`), `fresh_ids` to be sorted out and `loose_rollup_rows`."""
+        sizes = [file.stat().st_size for file in (self._file, Path(f"{self._file}.wal")) if file.exists()]
+        return {"bytes": sum(sizes), "fresh_ids": self._fresh, "loose_rollup_rows": sum(self._loose.values())}
+
     def checkpoint(self) -> None:
         """Write the log into the file; raises UnavailableError."""
         with self._writing:
@@ -319,7 +319,7 @@ class DuckDBStore:
             try:
                 self._writer.execute("CHECKPOINT")
             except duckdb.Error as error:
-                if not _is_trouble(error):
+                if not is_trouble(error):
                     raise
                 raise self._trouble(error, "write") from error
             self._checkpointed = time.monotonic()
@@ -353,25 +353,3 @@ def _ends(rows: Any) -> tuple[datetime, datetime]:
 
 def _naive(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None)
-
-
-def _is_trouble(error: Exception) -> TypeGuard[duckdb.Error]:
-    return isinstance(error, _TROUBLE) or type(error) is duckdb.Error  # a block that does not fit its checksum
-
-
-def _refusal(file: Path, reason: str) -> str:
-    """Say why no server can start on a file, and what helps."""
-    said = reason.replace(str(file), "").lower()
-    what = f"The fact store {file} cannot be opened: {reason}."
-    if "set lock" in said:
-        return f"{what} End the program that has it open, or choose another data folder with --data."
-    if any(word in said for word in _OF_THE_PLACE):
-        return f"{what} Make it writable and free some space, or choose another data folder with --data."
-    return (
-        f"{what} It is damaged: restore the data folder from a backup; or move this file and its .wal aside, which "
-        "loses the measurements in it and nothing else, for the server makes a new one."
-    )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".!")
