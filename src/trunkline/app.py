@@ -72,6 +72,7 @@ from trunkline.services.sms import Sms
 from trunkline.state.database import Database
 from trunkline.state.folder import Folder
 from trunkline.state.migrations import upgrade
+from trunkline.telemetry.forgetting import Forgetting, periods
 from trunkline.telemetry.inbox import Inbox
 from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.planner import Planner
@@ -135,6 +136,7 @@ class House:
         await self._stack.aclose()
 
     def _open_state(self) -> None:
+        kept = periods(self.settings.retention_days)
         self.database = Database.in_folder(self.folder.path, backlog=self.settings.backlog)
         self._stack.push_async_callback(self.database.stop)
         upgrade(self.database.engine)
@@ -145,7 +147,7 @@ class House:
         )
         self._stack.callback(self.store.close)
         self.inbox = Inbox(self.database)
-        self.loader = Loader(self.inbox, self.store)
+        self.loader = Loader(self.inbox, self.store, forgetting=Forgetting(self.store, self.clock, kept))
         self.loader.open()
         self.database.start()
         self._stack.push_async_callback(self.loader.stop)

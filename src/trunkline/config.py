@@ -116,6 +116,11 @@ class Settings:
     dead_letter_delay_s: int = _setting(300, "How long after the last attempt an event counts as dead.")
     max_body_bytes: int = _setting(4 * 1024 * 1024, "The largest request body.", least=1024)
     event_retention_hours: int = _setting(24 * 7, "How long told events and finished deliveries are kept.", least=1)
+    retention_days: tuple[str, ...] = _setting(
+        (),
+        "How many days facts are kept, hour by hour: `90` for every kind, `calls=400,samples=30` for one each; 0 or "
+        "nothing is for ever.",
+    )
     facts_memory_mb: int = _setting(
         0,
         "How much memory (MiB) questions and loading may use together; 0 is a quarter of the machine's, from 256 to "

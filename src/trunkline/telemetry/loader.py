@@ -19,6 +19,7 @@ from trunkline.catalogue.facts import Fact
 from trunkline.errors import ConflictError, TrunklineError, UnavailableError
 from trunkline.state.trouble import Trouble, mention
 from trunkline.telemetry.batches import batch
+from trunkline.telemetry.forgetting import Forgetting
 from trunkline.telemetry.inbox import EMBEDDED, Inbox
 from trunkline.telemetry.records import whole
 from trunkline.telemetry.store import Store
@@ -40,6 +41,7 @@ class Loader:
         store: Store,
         *,
         process: str = EMBEDDED,
+        forgetting: Forgetting | None = None,
         period_s: float = PERIOD_S,
         after_failure_s: float = AFTER_FAILURE_S,
         patience_s: float = PATIENCE_S,
@@ -47,6 +49,7 @@ class Loader:
         self._inbox = inbox
         self._store = store
         self._process = process
+        self._forgetting = forgetting
         self._period_s = period_s
         self._after_failure_s = after_failure_s
         self._patience_s = patience_s
@@ -162,7 +165,13 @@ class Loader:
             up_to, self._dropped_s = self.loaded, loop.time()
             await self._inbox.drop(up_to)
             self._dropped = up_to
-        await loop.run_in_executor(self._thread, self._store.tidy)
+        await loop.run_in_executor(self._thread, self._tidy)
+
+    def _tidy(self) -> None:
+        """Do what is due in the store between two loads (loader thread)."""
+        self._store.tidy()
+        if self._forgetting is not None:
+            self._forgetting.go_on()
 
     async def _bring(self, *, with_inbox: bool) -> None:
         """Load some of what comes straight, and some of the inbox if so; who waits for either hears of it."""

@@ -68,8 +68,11 @@ class Store(Protocol):
         """Return where in time facts bear each of some ids, by table and day, oldest first; raises UnavailableError."""
         ...
 
-    def forget(self, table: str, before: datetime) -> None:
-        """Remove the facts of a table from before a moment, and what was made of them; raises UnavailableError."""
+    def forget(self, table: str, before: datetime) -> bool:
+        """Remove facts of a table from before a moment, the oldest first, and what was made of them.
+
+        It takes a bounded time, and tells whether some are left; called by the one writer. Raises UnavailableError.
+        """
         ...
 
     def tidy(self) -> None:

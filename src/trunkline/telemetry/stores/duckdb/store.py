@@ -29,6 +29,7 @@ from trunkline.telemetry.stores.duckdb.trouble import first_line, is_trouble, re
 _CHECKPOINT_S = 300.0
 _GATHER_S = 600.0
 _GATHERED = 50_000
+_FORGOTTEN = 1_000_000
 _NAMED = {kind.table for kind in KINDS}
 
 
@@ -291,21 +292,30 @@ class DuckDBStore:
             writer.execute("DELETE FROM touched WHERE fact = ?", [table])
         self._loose[table] = 0
 
-    def forget(self, table: str, before: datetime) -> None:
-        """Remove the facts of a table from before a moment, and what was made of them; raises UnavailableError.
+    def forget(self, table: str, before: datetime) -> bool:
+        """Remove facts of a table from before a moment, the oldest first, and what was made of them.
 
-        The moment counts to the minute, so that a rollup and its facts stay equal.
+        The moment counts to the minute, so that a rollup and its facts stay equal. Tells whether some are left; raises
+        UnavailableError.
         """
         if table not in _NAMED:
             raise KeyError(table)
         moment = _naive(before).replace(second=0, microsecond=0)
         rollup = rollups().get(table)
         with self._writing, self._transaction("write") as writer:
-            writer.execute(f"DELETE FROM {table} WHERE happened_at < ?", [moment])  # noqa: S608 - a name
-            if rollup is not None:
-                writer.execute(f"DELETE FROM {rollup.name} WHERE happened_at < ?", [moment])  # noqa: S608 - a name
-            for change in lookup.forgotten(table):
-                writer.execute(change, [moment])
+            many, last = writer.execute(
+                f"SELECT count(*), max(happened_at) FROM (SELECT happened_at FROM {table} WHERE happened_at < ? "  # noqa: S608
+                "ORDER BY happened_at LIMIT ?)",
+                [moment, _FORGOTTEN],
+            ).fetchall()[0]
+            if many == _FORGOTTEN:
+                moment = min(moment, last.replace(second=0, microsecond=0) + timedelta(minutes=1))
+            if many:
+                for one in (table, rollup.name) if rollup else (table,):
+                    writer.execute(f"DELETE FROM {one} WHERE happened_at < ?", [moment])  # noqa: S608 - a name
+                for change in lookup.forgotten(table):
+                    writer.execute(change, [moment])
+        return bool(many == _FORGOTTEN)
 
     def figures(self) -> Mapping[str, int]:
         """Return its size on the disk (`bytes`), `fresh_ids` to be sorted out and `loose_rollup_rows`."""
