@@ -63,6 +63,10 @@ class Caller:
         """Make a request to Trunkline's own API."""
         return await self._put(method, target, _content(body), {"x-api-key": self._connection.api_key})
 
+    async def post(self, target: str, content: bytes, headers: dict[str, str]) -> Answer:
+        """Post lines of facts to Trunkline's own API."""
+        return await self._put("POST", target, content, {"x-api-key": self._connection.api_key} | headers)
+
     async def page(self, name: str) -> float:
         """Read one figure of the server's own state page, summed over its labels."""
         async with self._session.get(f"{self.url}/metrics") as answer:

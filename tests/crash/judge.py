@@ -66,10 +66,10 @@ def measured(kind: Traffic, found: Sequence[Found], count: int, *, lost: int) ->
 
     A kill may lose what rode with one group: at most one request of each client.
     """
-    least = len(kind.ledger.acknowledged) - lost
-    if least <= count <= len(found):
+    least, most = len(kind.ledger.acknowledged) - lost, len(found) + kind.ledger.again
+    if least <= count <= most:
         return []
-    return [f"{kind.name}: {count} requests were measured, but {least} to {len(found)} were made"]
+    return [f"{kind.name}: {count} requests were measured, but {least} to {most} were made"]
 
 
 def _owed(kinds: Sequence[Traffic], found: Iterable[Sequence[Found]]) -> set[Key]:

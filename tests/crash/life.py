@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from trunkline import connection
@@ -28,20 +29,26 @@ def environment() -> dict[str, str]:
 
 
 class Life:
-    """`trunkline serve` on a data folder and free ports; what it logs is appended to `log`."""
+    """`trunkline serve` on a data folder and free ports; what it logs is appended to `log`.
 
-    def __init__(self, data: Path, log: Path, *words: str) -> None:
+    With a speed (`fast`) it is in a hurry, see `tests.support.hasty`; `more` goes into its environment.
+    """
+
+    def __init__(
+        self, data: Path, log: Path, *words: str, fast: float | None = None, more: Mapping[str, str] | None = None
+    ) -> None:
         self.data = data
         self.log = log
         self._out = log.with_suffix(".out")
-        command = [sys.executable, "-m", "trunkline", "serve", "--data", str(data)]
+        program = ["trunkline"] if fast is None else ["tests.support.hasty", str(fast)]
+        command = [sys.executable, "-m", *program, "serve", "--data", str(data)]
         with self._out.open("wb") as out, log.open("ab") as lines:
             self.process = subprocess.Popen(  # noqa: S603 - our own program
                 [*command, "--http-port", "0", "--https-port", "0", *words],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=lines,
-                env=environment(),
+                env=environment() | dict(more or {}),
             )
 
     async def ready(self) -> Connection:

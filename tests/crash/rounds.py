@@ -114,7 +114,7 @@ class _Rounds:
 
     async def live(self, number: int, aim: Aim) -> None:
         """Live until the moment that is aimed at."""
-        life = Life(self._data, self._log)
+        life = Life(self._data, self._log, fast=1)
         async with AsyncExitStack() as stack:
             workers: list[asyncio.Task[None]] = []
             try:
@@ -178,7 +178,7 @@ class _Rounds:
     async def live_on(self) -> None:
         """Live on undisturbed until everything has been told, and judge."""
         self._receiver.be_kind()
-        life = Life(self._data, self._log)
+        life = Life(self._data, self._log, fast=1)
         try:
             async with Caller(await life.ready()) as caller:
                 found = await self._judge_things(caller)
@@ -201,7 +201,7 @@ class _Rounds:
     async def _judge_things(self, caller: Caller) -> list[list[Found]]:
         found = [await kind.find(caller) for kind in self._kinds]
         for kind, some in zip(self._kinds, found, strict=True):
-            self.report.complaints += judge.things(kind, some)
+            self.report.complaints += [*judge.things(kind, some), *await kind.complaints(caller, some)]
         return found
 
     async def _judge_events(self, caller: Caller, found: list[list[Found]]) -> None:

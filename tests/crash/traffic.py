@@ -28,12 +28,13 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Ledger:
-    """What was sent (words), what of it was acknowledged and as what, and what was refused."""
+    """What was sent (words), how often `again`, what of it was acknowledged and as what, and what was refused."""
 
     def __init__(self) -> None:
         self.sent: set[str] = set()
         self.acknowledged: dict[str, str] = {}
         self.refused: list[str] = []
+        self.again = 0
 
     def unanswered(self, life: int) -> set[str]:
         """Name what was sent in a life and never answered."""
@@ -86,6 +87,10 @@ class Traffic(ABC):
         Each name must be the same at every call, and more than 0 at least once in a run.
         """
         return {}
+
+    async def complaints(self, _caller: Caller, _found: list[Found]) -> list[str]:
+        """Complain of whatever else is wrong with what is there."""
+        return []
 
     async def attempt(self, caller: Caller, word: str) -> bool:
         """Send one thing and keep the ledger; returns whether the server still answers."""
