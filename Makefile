@@ -3,6 +3,7 @@
 PYTHON ?= python3
 DEMO ?= 1
 ROUNDS ?= 20
+MINUTES ?= 10
 EXAMPLES ?= 5000
 SEED ?=
 NAME ?= requests
@@ -11,13 +12,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help serve test check kill hostile conformance bench docs clean
+.PHONY: help serve test check kill soak hostile conformance bench docs clean
 
 help:
 	@echo "make serve        start the server with demo traffic (without: make serve DEMO=)"
 	@echo "make test         run the tests"
 	@echo "make check        rules, types, floors, fresh documents"
 	@echo "make kill         kill a busy server again and again, and see that nothing is lost"
+	@echo "make soak         let a server take facts in and forget them for MINUTES, and see that nothing grows"
 	@echo "make conformance  run Microsoft's own live tests against a server"
 	@echo "make hostile      send many more malformed requests than the tests do"
 	@echo "make bench        measure a claim beside its peers: make bench NAME=requests (or ingest, query)"
@@ -39,6 +41,9 @@ check: $(VENV)/.checked
 
 kill: $(VENV)/.tested
 	@ROUNDS=$(ROUNDS) SEED=$(SEED) $(BIN)/python -m pytest -m kill --capture=no tests/crash $(ARGS)
+
+soak: $(VENV)/.tested
+	@MINUTES=$(MINUTES) $(BIN)/python -m pytest -m soak --capture=no tests/soak $(ARGS)
 
 conformance: $(VENV)/.conforming
 	@$(BIN)/python -m tools.conformance $(ARGS)
