@@ -30,6 +30,7 @@ from trunkline.apis.azure.monitor import MonitorHandlers
 from trunkline.apis.trunkline.accounts import AccountHandlers
 from trunkline.apis.trunkline.ask import AskHandlers
 from trunkline.apis.trunkline.auth import Callers
+from trunkline.apis.trunkline.backups import BackupHandlers
 from trunkline.apis.trunkline.catalogue import CatalogueHandlers
 from trunkline.apis.trunkline.connection import ConnectionHandlers
 from trunkline.apis.trunkline.door import TrunklineDoor
@@ -59,6 +60,7 @@ from trunkline.events.subscriptions import Subscriptions
 from trunkline.ids import Ids
 from trunkline.services import repeatability
 from trunkline.services.access import Keyring
+from trunkline.services.backups import Backups
 from trunkline.services.chat import Chat
 from trunkline.services.chat.sent import ChatSent
 from trunkline.services.identity import Identities
@@ -154,6 +156,9 @@ class House:
         planner = Planner(askable(self.catalogue), self.store.dialect)
         self.recorder = Recorder(self.database, self.inbox, self.loader, self.store, planner)
         self._stack.callback(self.recorder.close)
+        self.backups = Backups(self.folder.path, self.database, self.loader, self.recorder, self.store, self.clock)
+        self.backups.open()
+        self._stack.push_async_callback(self.backups.stop)
 
     async def _open_resources(self, *, settled: bool) -> None:
         """Read the resources; what is settled is not brought in line with the settings again."""
@@ -273,6 +278,7 @@ class House:
             AccountHandlers(self.resources, callers, self.connection, self.announce),
             KeyHandlers(self.api_keys, callers),
             TokenHandlers(self.keyring, callers),
+            BackupHandlers(self.backups),
             AskHandlers(self.recorder),
             IngestHandlers(self.recorder, callers),
             InboxHandlers(self.sentbox, callers),

@@ -10,6 +10,7 @@ from trunkline import __version__
 from trunkline.cli import (
     account,
     ask,
+    backup,
     catalogue,
     connection,
     demo,
@@ -43,6 +44,7 @@ app.command()(listen.listen)
 app.command()(inbox.inbox)
 app.command()(ask.ask)
 app.command("import")(imports.import_)
+app.command()(backup.backup)
 app.command()(demo.demo)
 app.add_typer(events.app, name="events")
 app.add_typer(account.app, name="account")

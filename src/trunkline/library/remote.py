@@ -59,6 +59,7 @@ class Remote:
         if self._url.scheme not in {"http", "https"} or not self._url.hostname:
             raise ConfigurationError(f"{url!r} is no address of a server: give --url https://host:port.")
         self.api_key = api_key
+        self.patience_s = PATIENCE_S
         self._ca_file = ca_file
 
     @property
@@ -86,7 +87,7 @@ class Remote:
         query = {name: value for name, value in query.items() if value}
         target = f"{self.root}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Authorization": f"Bearer {self.api_key}", **headers}
-        status, answer, retry_after = self._exchange(method, target, body, headers, PATIENCE_S)
+        status, answer, retry_after = self._exchange(method, target, body, headers, self.patience_s)
         if status >= 400:
             after: dict[str, Any] = {"retry_after_s": int(retry_after)} if retry_after.isdecimal() else {}
             raise _MEANT.get(status, RefusedError)(sentence(status, answer), **after)

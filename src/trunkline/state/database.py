@@ -13,8 +13,9 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from trunkline.errors import ConfigurationError, OverloadedError, UnavailableError
+from trunkline.errors import ConfigurationError, ConflictError, OverloadedError, UnavailableError
 from trunkline.state.engine import connect, open_engine, private_file, refusal, writing
+from trunkline.state.snapshot import Snapshot
 from trunkline.state.transaction import Reader, Transaction
 from trunkline.state.trouble import Trouble
 from trunkline.state.writer import Rider, Waiting, Writer, nothing
@@ -153,6 +154,13 @@ class Database:
             raise
         except DBAPIError as error:
             raise UnavailableError("The database cannot be read now.") from error
+
+    def snapshot(self) -> Snapshot:
+        """Hold on to what is committed by now, to be copied; raises ConflictError where that is not ours to copy."""
+        file = self._engine.url.database
+        if self._engine.url.get_backend_name() != "sqlite" or not file:
+            raise ConflictError("The state is in a database of its own: back it up with that one's tools.")
+        return Snapshot(Path(file))
 
     def _own_connection(self) -> sa.Connection:
         connection: sa.Connection | None = getattr(self._local, "connection", None)

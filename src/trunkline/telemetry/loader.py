@@ -6,11 +6,11 @@ import asyncio
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -26,6 +26,7 @@ from trunkline.telemetry.store import Store
 from trunkline.telemetry.straight import Queue, Straight, fail
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 PERIOD_S = 0.25
 AFTER_FAILURE_S = 1.0
 PATIENCE_S = 30.0
@@ -105,6 +106,10 @@ class Loader:
         future = self.straight.put(table, rows, chunk)
         self._wanted.set()
         return future
+
+    async def between(self, work: Callable[[], T]) -> T:
+        """Do something in the thread that loads, between two loads; return its result."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def caught_up(self, number: int) -> None:
         """Return once the inbox is loaded up to that number; raises UnavailableError when the store is stuck."""

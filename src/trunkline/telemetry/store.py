@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -21,6 +22,21 @@ class Span(msgspec.Struct, frozen=True):
     table: str
     first: datetime
     last: datetime
+
+
+class Frozen(Protocol):
+    """What a store held at a moment, to be copied while more comes in."""
+
+    def copy(self, file: Path, check: Callable[[], None]) -> None:
+        """Copy it into a new file; for a thread.
+
+        `check` is called now and then, and what it raises ends the copy. Raises UnavailableError.
+        """
+        ...
+
+    def release(self) -> None:
+        """Let go of it; a second call does nothing."""
+        ...
 
 
 class Store(Protocol):
@@ -77,6 +93,10 @@ class Store(Protocol):
 
     def tidy(self) -> None:
         """Do what is due between writes, such as a checkpoint or bringing rows together; called by the one writer."""
+        ...
+
+    def freeze(self) -> Frozen:
+        """Hold on to what is here now; called by the one writer. Raises UnavailableError, ConflictError."""
         ...
 
     def figures(self) -> Mapping[str, int]:

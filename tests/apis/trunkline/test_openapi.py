@@ -46,6 +46,7 @@ REQUESTS: list[tuple[str, str, Any]] = [
     ("GET", "/api/v1/keys?account=shop", None),
     ("DELETE", "/api/v1/keys/{id}", None),
     ("POST", "/api/v1/tokens", {"role": "reader", "hours": 1.5}),
+    ("POST", "/api/v1/backups", None),
     *(("POST", SERVICE.operations[name].path, msgspec.json.decode(line)) for name, line in EXAMPLES.items()),
     *(("POST", SERVICE.operations[name].path, [fact_examples.whole(kind)]) for name, kind in OPERATIONS.items()),
     ("POST", "/api/v1/samples", SAMPLES),

@@ -57,6 +57,15 @@ class Tables(Shape, frozen=True, kw_only=True):
     simulated_numbers: list[dict[str, Any]]
 
 
+class Copied(Shape, frozen=True, kw_only=True):
+    """A backup: its name, the folder on the server's machine, its size, and how many seconds it took."""
+
+    name: str
+    folder: str
+    bytes: int
+    seconds: float
+
+
 # --- accounts, keys, bearers ---
 
 

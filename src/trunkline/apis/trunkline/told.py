@@ -105,6 +105,7 @@ TOLD: dict[str, Told] = {
     "CreateKey": Told(answers={201: (answers.MadeKey,)}, body=KeyRequest),
     "ListKeys": Told(answers={200: (answers.Keys,)}, query=(Given("account", "Only the keys of this account."),)),
     "RevokeKey": Told(answers={204: ()}),
+    "CreateBackup": Told(answers={201: (answers.Copied,)}),
     "MintToken": Told(answers={201: (answers.Token,)}, body=TokenRequest),
     "Ask": Told(answers={200: (answers.Points, answers.Explanation)}, body=AskRequest, media=(CSV, ARROW, PARQUET)),
     "ListFacts": Told(answers={200: (answers.Found,)}, body=RowsRequest, media=(CSV, ARROW, PARQUET)),

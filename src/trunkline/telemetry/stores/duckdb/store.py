@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +17,14 @@ import pyarrow.compute as pc
 
 from trunkline.catalogue.columns import MOMENT, kind_of
 from trunkline.catalogue.facts import KINDS
-from trunkline.errors import ConfigurationError, UnavailableError
+from trunkline.errors import ConfigurationError, ConflictError, UnavailableError
 from trunkline.telemetry.batches import schema
 from trunkline.telemetry.dialects import DUCKDB
 from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.rollups import rollups
 from trunkline.telemetry.store import NONE_REPLACED, Span
 from trunkline.telemetry.stores.duckdb import lookup, room
+from trunkline.telemetry.stores.duckdb.frozen import Frozen
 from trunkline.telemetry.stores.duckdb.schema import filled, gathered, prepare
 from trunkline.telemetry.stores.duckdb.trouble import first_line, is_trouble, refusal
 
@@ -40,6 +42,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
+_NEVER = "1000TB"
 _PATIENCE_S = 10.0
 _FARTHEST = timedelta(days=7)
 
@@ -61,6 +64,8 @@ class DuckDBStore:
         self._changed = threading.Condition()
         self._asking = 0
         self._is_open = False
+        self._frozen: Frozen | None = None
+        self._descriptor = -1
         self._fresh, self._loose = 0, dict[str, int]()
         try:
             self._open()
@@ -322,10 +327,34 @@ class DuckDBStore:
         sizes = [file.stat().st_size for file in (self._file, Path(f"{self._file}.wal")) if file.exists()]
         return {"bytes": sum(sizes), "fresh_ids": self._fresh, "loose_rollup_rows": sum(self._loose.values())}
 
+    def freeze(self) -> Frozen:
+        """Hold on to what the file holds now; until it is released no checkpoint comes, and the log grows.
+
+        Raises UnavailableError, and ConflictError when it is frozen already.
+        """
+        if self._frozen is not None:
+            raise ConflictError("The fact store is being copied already.")
+        self.checkpoint()
+        with self._writing, self._transaction("be read") as writer:
+            writer.execute(f"SET GLOBAL wal_autocheckpoint = '{_NEVER}'")
+            marks = dict(writer.execute("SELECT process, max(number) FROM loaded GROUP BY 1").fetchall())
+            if self._descriptor < 0:
+                self._descriptor = os.open(self._file, os.O_RDONLY)
+            self._frozen = Frozen(self._descriptor, marks, self._thaw)
+            return self._frozen
+
+    def _thaw(self) -> None:
+        with self._writing:
+            if self._frozen is not None and self._is_open:
+                self._writer.execute(f"SET GLOBAL wal_autocheckpoint = '{_CONFIG['wal_autocheckpoint']}'")
+            self._frozen = None
+
     def checkpoint(self) -> None:
-        """Write the log into the file; raises UnavailableError."""
+        """Write the log into the file, unless that is being copied; raises UnavailableError."""
         with self._writing:
             self._mend()
+            if self._frozen is not None:
+                return
             try:
                 self._writer.execute("CHECKPOINT")
             except duckdb.Error as error:
@@ -341,12 +370,18 @@ class DuckDBStore:
 
     def _close_all(self) -> None:
         """Close the file and every cursor on it; those who ask are waited for."""
+        if self._frozen is not None:
+            self._frozen.shatter()
+            self._frozen = None
         with self._changed:
             self._is_open = False
             self._changed.wait_for(lambda: self._asking == 0, _PATIENCE_S)
             for cursor in reversed(self._cursors):
                 cursor.close()
             self._cursors.clear()
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
 
 
 def _has_any(column: Any) -> bool:

@@ -1,0 +1,30 @@
+"""Folders that are whole or not there: brought to the disk before they get their name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or a folder and all that is in it, to the disk; raises OSError."""
+    if path.is_dir():
+        for inner in path.iterdir():
+            sync(inner)
+    found = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(found)
+    finally:
+        os.close(found)
+
+
+def put_in_place(made: Path, place: Path) -> None:
+    """Give a folder its name once all of it is on the disk; raises OSError, also when there is something else."""
+    sync(made)
+    made.rename(place)
+    for parent in {made.parent, place.parent}:
+        found = os.open(parent, os.O_RDONLY)
+        try:
+            os.fsync(found)
+        finally:
+            os.close(found)
