@@ -1,4 +1,4 @@
-"""Posted facts as traffic: one at a time, batches under a key, chunks of files; each has ids by which it is found."""
+"""Posted facts as traffic: single, batches under a key, chunks of files, large bodies; each is found by its ids."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Posts(Traffic):
     way: str
     id_column: str
     facts_each = 1
+    by_inbox = True
     may_repeat = True
     """Whether a post that was not answered is sent again in the next life, as a client would."""
 
@@ -40,6 +41,8 @@ class Posts(Traffic):
 
     def wounds(self, state: sqlite3.Connection) -> dict[str, int]:
         """Count what waits in the inbox; of its last row nobody knows whether it was loaded."""
+        if not self.by_inbox:
+            return {}
         return {f"{self.fact} in the inbox": state.execute(_WAITING, [self.fact]).fetchone()[0]}
 
     async def prepare(self, caller: Caller) -> None:
@@ -66,7 +69,8 @@ class Posts(Traffic):
         if word not in self._headers:
             self._headers[word] = self.headers(word)
         lines = b"\n".join(msgspec.json.encode(self.made(word, number)) for number in range(self.facts_each))
-        self.check(await caller.post(f"/api/v1/{self.way}", lines, self._headers[word]))
+        self.last = await caller.post(f"/api/v1/{self.way}", lines, self._headers[word])
+        self.check(self.last)
         return word
 
     def check(self, answer: Answer) -> None:
@@ -165,6 +169,7 @@ class Imports(Posts):
     name, fact, way, id_column = "imports", "samples", "samples", "call_id"
     operation = "PostSamples"
     facts_each = 50
+    by_inbox = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -172,9 +177,23 @@ class Imports(Posts):
 
     def headers(self, word: str) -> dict[str, str]:
         """Return the next chunk of the client's file."""
-        file = hashlib.sha256(word.rpartition(".")[0].encode()).hexdigest()
+        file = self.file(word)
         return {"trunkline-chunk": f"{file}/{next(self._turns[file])}"}
 
-    def wounds(self, _state: sqlite3.Connection) -> dict[str, int]:
-        """Nothing of them is in the state."""
-        return {}
+    def file(self, word: str) -> str:
+        """Return the mark of the file that a word is part of."""
+        return hashlib.sha256(word.rpartition(".")[0].encode()).hexdigest()
+
+
+class Straight(Posts):
+    """Events of calls in bodies so large that they go straight into the store, each at most once."""
+
+    name, fact, way, id_column = "straight", "call_events", "call-events", "call_id"
+    operation = "PostCallEvents"
+    facts_each = 120
+    by_inbox = False
+    may_repeat = False
+
+    def made(self, word: str, number: int) -> dict[str, Any]:
+        """Return an event."""
+        return super().made(word, number) | {"name": "ringing", "text": "x" * 600}

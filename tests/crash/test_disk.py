@@ -16,6 +16,7 @@ from tests.crash.caller import Answer, Caller
 from tests.crash.chats import Chats
 from tests.crash.disks import Disk, Quota, Volume, volume
 from tests.crash.life import Life
+from tests.crash.posts import Imports, Straight
 from tests.crash.receiver import Receiver, receiving
 from tests.crash.traffic import Found
 from trunkline.clock import monotonic
@@ -139,6 +140,51 @@ def test_a_server_on_a_full_disk_says_so_loses_nothing_and_goes_on(disk: Disk, s
     lines = log.read_text(encoding="utf-8").splitlines()
     assert not [line for line in lines if "Traceback" in line]
     assert len([line for line in lines if "the state cannot be written" in line]) == 2, lines
+
+
+def test_large_posts_and_chunks_of_files_are_refused_on_a_full_disk_and_none_is_marked(
+    disk: Disk, start: Start, tmp_path: Path
+) -> None:
+    """They go straight into the store: 503 with Retry-After; then the same chunk is new, and each is there once."""
+
+    async def work() -> None:
+        chunks, straight = Imports(), Straight()
+        life = start(disk.path / "data")
+        async with Caller(await life.ready()) as caller:
+            for number in range(3):
+                assert await chunks.attempt(caller, f"0.0.{number}")
+                assert await straight.attempt(caller, f"0.0.{number}")
+            assert len(chunks.ledger.acknowledged) == len(straight.ledger.acknowledged) == 3
+            disk.fill(life)
+            for kind in (chunks, straight):
+                for number in range(3, 100):
+                    await kind.attempt(caller, f"0.0.{number}")
+                    if kind.ledger.refused:
+                        break
+                (refused,) = kind.ledger.refused
+                assert " 503 " in refused
+                assert kind.last.status == 503
+                assert int(kind.last.headers["retry-after"]) >= 1
+                kind.ledger.refused.clear()
+            file = chunks.file("0.0.0")
+            answer = await caller.own("GET", f"/api/v1/imports/{file}?fact=samples")
+            assert (answer.status, answer.body["chunks"]) == (200, len(chunks.ledger.acknowledged))
+            disk.free(life)
+            for kind in (chunks, straight):
+                (word,) = kind.ledger.sent - kind.ledger.acknowledged.keys()
+                for _ in range(100):
+                    kind.ledger.refused.clear()
+                    await kind.attempt(caller, word)
+                    if not kind.ledger.refused:
+                        break
+                    await asyncio.sleep(0.1)
+                assert kind.last.body.get("again") is None
+                assert await kind.attempt(caller, "0.0.100")
+                assert judge.things(kind, await kind.find(caller)) == []
+        assert life.stop() == 0
+
+    asyncio.run(work())
+    assert "Traceback" not in (tmp_path / "server.log").read_text(encoding="utf-8")
 
 
 def test_a_server_killed_on_a_full_disk_has_everything_when_there_is_space(

@@ -12,12 +12,12 @@ import pytest
 
 from tests.crash import aims
 from tests.crash.chats import Chats
-from tests.crash.posts import Batches, Imports, Singles
+from tests.crash.posts import Batches, Imports, Singles, Straight
 from tests.crash.rounds import Report, run
 from tests.crash.texts import Texts
 from tests.crash.traffic import Traffic
 
-KINDS: tuple[type[Traffic], ...] = (Chats, Texts, Singles, Batches, Imports)
+KINDS: tuple[type[Traffic], ...] = (Chats, Texts, Singles, Batches, Imports, Straight)
 
 
 def judged(folder: Path, plan: list[aims.Aim], seed: int) -> Report:
