@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import itertools
 import random
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -224,12 +226,32 @@ def test_only_one_is_made_at_a_time_by_owners_of_the_whole_server(world: World) 
     assert world.call("POST", f"{BACKUPS}?", token=bearer).status == 403
 
 
-def test_a_backup_that_cannot_be_written_leaves_nothing(world: World) -> None:
-    """503 with the reason; the next one finds everything as it was."""
+def test_a_backup_that_cannot_be_written_leaves_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 with the reason, before it fills the disk; the next one finds everything as it was."""
     place = world.folder / FOLDER
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+        answer = world.call("POST", f"{BACKUPS}?", headers=headers(world))
+    assert (answer.status, place.exists()) == (503, False)
+    assert "0 MiB are free" in answer.json["detail"]
     place.write_text("in the way")
     answer = world.call("POST", f"{BACKUPS}?", headers=headers(world))
     assert answer.status == 503, answer.body
     place.unlink()
     assert world.call("POST", f"{BACKUPS}?", headers=headers(world)).status == 201
     assert [one.name for one in place.iterdir()] == ["2026-11-21T12-00-00Z"]
+
+
+def test_a_server_that_stops_does_not_wait_for_a_backup(world: World) -> None:
+    """Who asked hears so, and nothing half made stays."""
+    backups = world.house.backups
+
+    async def work() -> None:
+        making = asyncio.create_task(backups.make())
+        await asyncio.sleep(0)
+        await backups.stop()
+        with pytest.raises(UnavailableError, match="The server stops"):
+            await making
+
+    world.run(work())
+    assert list((world.folder / FOLDER).iterdir()) == []

@@ -28,6 +28,7 @@ from trunkline.telemetry.store import Frozen, Store
 _log = logging.getLogger(__name__)
 FOLDER = "backups"
 UNFINISHED = ".unfinished"
+_MARGIN = 1.1
 STATE, FACTS, TLS = "state.sqlite", "facts.duckdb", "tls"
 
 
@@ -96,6 +97,7 @@ class Backups:
             stack.callback(snapshot.close)
             stack.callback(frozen.release)
             try:
+                self._check_space()
                 place = self._place()
                 unfinished = place.with_name(place.name + UNFINISHED)
                 unfinished.mkdir(mode=0o700)
@@ -120,6 +122,16 @@ class Backups:
         folder.mkdir(mode=0o700, exist_ok=True)
         name = f"{self._clock.now():%Y-%m-%dT%H-%M-%SZ}"
         return next(place for number in range(1000) if not (place := folder / _numbered(name, number)).exists())
+
+    def _check_space(self) -> None:
+        """See that a copy leaves the server space to go on: raises UnavailableError."""
+        files = (file for name in (STATE, FACTS) for file in self._folder.glob(f"{name}*"))
+        needed = round(sum(file.stat().st_size for file in files) * _MARGIN)
+        free = shutil.disk_usage(self._folder).free
+        if free < needed:
+            raise UnavailableError(
+                f"A backup needs {needed / 2**20:.0f} MiB, and {free / 2**20:.0f} MiB are free beside the data folder."
+            )
 
     def _check(self) -> None:
         if self._stopped.is_set():
