@@ -319,7 +319,9 @@ def test_two_that_carry_report_a_message_once(world: World) -> None:
     """Who comes second sees that the message is no more as it was."""
     house = world.house
     told: list[Any] = []
-    other = Carriage(house.database, world.clock, world.ids, ScriptedCarrier(deliver), told.append)
+    other = Carriage(
+        house.database, world.clock, world.ids, ScriptedCarrier(deliver), told.append, house.recorder.record
+    )
 
     async def both() -> None:
         await other.start()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from trunkline.catalogue.facts import Fact
 from trunkline.clock import Clock
 from trunkline.ids import Ids
 from trunkline.services.chat.messages import Messages
@@ -14,11 +17,13 @@ from trunkline.state.database import Database
 
 
 class Chat:
-    """The chat service, one part a noun."""
+    """The chat service, one part a noun; `record` gets a fact of each message to each recipient."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, identities: Identities) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, ids: Ids, identities: Identities, record: Callable[[Fact], None]
+    ) -> None:
         ticks = Ticks()
         self.threads = Threads(database, clock, ids, ticks, identities)
         self.participants = Participants(database, clock, ids, ticks, identities)
-        self.messages = Messages(database, clock, ids, ticks)
+        self.messages = Messages(database, clock, ids, ticks, record)
         self.receipts = Receipts(database, clock, ids, ticks)

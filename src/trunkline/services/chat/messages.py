@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ import msgspec
 import nh3
 import sqlalchemy as sa
 
+from trunkline.catalogue import facts
 from trunkline.clock import Clock, from_milliseconds, milliseconds
 from trunkline.errors import ForbiddenError, NotFoundError
 from trunkline.ids import Ids
@@ -81,7 +82,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 class Messages:
     """Sends, lists, edits and deletes messages."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, ticks: Ticks) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, ids: Ids, ticks: Ticks, record: Callable[[facts.Fact], None]
+    ) -> None:
+        self._record = record
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -103,9 +107,10 @@ class Messages:
         rules.checked_metadata(metadata)
         content = _clean(kind, content)
 
-        def unit(transaction: Transaction) -> int:
+        def unit(transaction: Transaction) -> tuple[int, datetime, list[str]]:
             circle = rules.circle_of(transaction, actor, thread_id)
             now = self._clock.now()
+            recipients = circle.others(actor.user_id)
             message_id = self._ticks.next(transaction, now, thread_id)
             said: dict[str, Any] = {
                 "thread_id": thread_id,
@@ -126,11 +131,14 @@ class Messages:
                 message_id=str(message_id),
                 type=kind,
                 composed_at=from_milliseconds(message_id),
-                recipients=circle.others(actor.user_id),
+                recipients=recipients,
             )
-            return message_id
+            return message_id, now, recipients
 
-        return await self._database.write(unit)
+        message_id, now, recipients = await self._database.write(unit)
+        for recipient in recipients:
+            self._record(_fact(actor, thread_id, message_id, now, recipient))
+        return message_id
 
     async def list(
         self, actor: Actor, thread_id: str, *, most: int, since: datetime | None, before: int | None
@@ -253,6 +261,22 @@ class Messages:
         if row.sender_id != actor.user_id or row.kind not in {"text", "html"}:
             raise ForbiddenError(rules.NOT_ALLOWED)
         return thread, _message(row)
+
+
+def _fact(actor: Actor, thread_id: str, message_id: int, now: datetime, recipient: str) -> facts.Message:
+    return facts.Message(
+        happened_at=now,
+        resource=actor.resource.name,
+        message_id=str(message_id),
+        recipient=recipient,
+        channel="chat",
+        direction="outbound",
+        sender=actor.user_id,
+        sender_type="user",
+        thread_id=thread_id,
+        status="sent",
+        correlation_id=actor.cause,
+    )
 
 
 def _told(thread_id: str, message: Message) -> dict[str, Any]:

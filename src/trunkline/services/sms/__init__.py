@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from trunkline.catalogue.facts import Fact
 from trunkline.clock import Clock
 from trunkline.delivery.carrier import Carrier
 from trunkline.events.event import Event
@@ -20,7 +21,8 @@ from trunkline.state.database import Database
 class Sms:
     """The service of text messages, one part a noun.
 
-    `happened` hears of each report and each received message, once it is durable.
+    `happened` hears of each report and each received message, once it is durable; `record` gets a fact of each message,
+    and of what became of it.
     """
 
     def __init__(
@@ -31,9 +33,10 @@ class Sms:
         numbers: Numbers,
         carrier: Carrier,
         happened: Callable[[Event], None],
+        record: Callable[[Fact], None],
     ) -> None:
-        self.carriage = Carriage(database, clock, ids, carrier, happened)
-        self.sending = Sending(database, clock, ids, numbers, self.carriage.nudge)
-        self.receiving = Receiving(database, clock, ids, numbers, happened, self.carriage.nudge)
+        self.carriage = Carriage(database, clock, ids, carrier, happened, record)
+        self.sending = Sending(database, clock, ids, numbers, self.carriage.nudge, record)
+        self.receiving = Receiving(database, clock, ids, numbers, happened, self.carriage.nudge, record)
         self.optouts = OptOuts(database, clock, numbers)
         self.sent = SmsSent()

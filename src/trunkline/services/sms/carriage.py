@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from trunkline.catalogue import facts
 from trunkline.catalogue.load import load
 from trunkline.clock import Clock, from_microseconds, microseconds
 from trunkline.delivery.alarm import Alarm
@@ -25,6 +26,7 @@ from trunkline.events import outbox
 from trunkline.events.event import Event
 from trunkline.ids import Ids
 from trunkline.numbering import country_of, kind_of
+from trunkline.services.sms.sending import fact
 from trunkline.services.sms.tables import sent
 from trunkline.state.database import Database
 from trunkline.state.transaction import Moment, Reader, Transaction
@@ -85,8 +87,15 @@ class Carriage:
     """Works off what is due from `start` to `stop`; `nudge` makes it look at once."""
 
     def __init__(
-        self, database: Database, clock: Clock, ids: Ids, carrier: Carrier, happened: Callable[[Event], None]
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        carrier: Carrier,
+        happened: Callable[[Event], None],
+        record: Callable[[facts.Fact], None],
     ) -> None:
+        self._record = record
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -173,6 +182,8 @@ class Carriage:
         for step in kept:
             if step.event is not None:
                 self._happened(step.event)
+            if step.outcome:
+                self._record(_fact(step, self._clock.now()))
 
     async def _step(self, row: Any) -> _Step:
         offers = [(at, taken) for at, taken in row.offers]
@@ -245,6 +256,20 @@ def counts(reader: Reader) -> dict[str, int]:
     """Count the messages that are not over: to be offered to the carrier, and to be reported."""
     owed = reader.value(_owing) or 0
     return {"offer": (reader.value(_open) or 0) - owed, "report": owed}
+
+
+def _fact(step: _Step, now: datetime) -> facts.Message:
+    """Return what became of a message, as a later piece of its fact."""
+    row = step.row
+    sent_fact = fact(row.id, row.resource, row.sender, row.recipient, row.sent_at, row.cause, row.segments, row.tag)
+    arrived = step.outcome == DELIVERED
+    return msgspec.structs.replace(
+        sent_fact,
+        status="delivered" if arrived else "failed",
+        error_code="" if arrived else step.outcome,
+        delivered_at=now if arrived else None,
+        revised_at=now,
+    )
 
 
 def _keep(transaction: Transaction, steps: Sequence[_Step]) -> list[_Step]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from trunkline.catalogue import facts
 from trunkline.catalogue.acs import identifiers
 from trunkline.clock import Clock
 from trunkline.errors import InvalidError, NotFoundError
@@ -35,7 +36,9 @@ class Receiving:
         numbers: Numbers,
         happened: Callable[[Event], None],
         nudge: Callable[[], None],
+        record: Callable[[facts.Fact], None],
     ) -> None:
+        self._record = record
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -75,6 +78,7 @@ class Receiving:
 
         event = await self._database.write(unit)
         self._happened(event)
+        self._record(_fact(event))
         self._nudge()
         message_id: str = event.facts["message_id"]
         return message_id
@@ -112,3 +116,21 @@ class Receiving:
             cause=event.cause,
             now=event.at,
         )
+
+
+def _fact(event: Event) -> facts.Message:
+    told = event.facts
+    return facts.Message(
+        happened_at=event.at,
+        resource=event.resource,
+        message_id=told["message_id"],
+        recipient=told["recipient"],
+        channel="sms",
+        direction="inbound",
+        sender=told["sender"],
+        sender_type=kind_of(told["sender"]),
+        country=told["country"],
+        segments=told["segments"],
+        status="received",
+        correlation_id=event.cause,
+    )

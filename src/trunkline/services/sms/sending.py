@@ -8,11 +8,12 @@ from datetime import datetime
 import msgspec
 import sqlalchemy as sa
 
+from trunkline.catalogue import facts
 from trunkline.catalogue.acs import identifiers
 from trunkline.clock import Clock
 from trunkline.errors import InvalidError
 from trunkline.ids import Ids
-from trunkline.numbering import is_address
+from trunkline.numbering import is_address, kind_of
 from trunkline.services import repeatability
 from trunkline.services.actor import Actor
 from trunkline.services.numbers import Numbers
@@ -24,6 +25,7 @@ from trunkline.state.transaction import Transaction
 MOST_RECIPIENTS = 100
 LONGEST_TEXT = 2048
 LONGEST_TAG = 1024
+LONGEST_KEPT_TAG = 200
 LONGEST_REPEAT = 100
 _put = sa.insert(sent)
 BAD_NUMBER = "The recipient is no phone number in E.164 (+14255550123) and no short code."
@@ -59,9 +61,18 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sending:
-    """Takes messages in; `nudge` tells who carries them."""
+    """Takes messages in; `nudge` tells who carries them, `record` gets a fact of each."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, numbers: Numbers, nudge: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        numbers: Numbers,
+        nudge: Callable[[], None],
+        record: Callable[[facts.Fact], None],
+    ) -> None:
+        self._record = record
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -82,13 +93,14 @@ class Sending:
             raise InvalidError(BAD_NUMBER, target="smsRecipients")
         parts = segments.count(message.content)
 
-        def unit(transaction: Transaction) -> dict[int, str]:
+        def unit(transaction: Transaction) -> tuple[dict[int, str], list[tuple[str, str, datetime]]]:
             now = self._clock.now()
             scope = f"sms {resource}"
             requests = [one.request for one in good.values() if one.request]
             earlier = repeatability.several(transaction, scope, requests)
             blocked = optouts.among(transaction, resource, message.sender, [one.number for one in good.values()])
             taken: dict[int, str] = {}
+            fresh: list[tuple[str, str, datetime]] = []
             for place, one in good.items():
                 if one.request in earlier:
                     taken[place] = msgspec.json.decode(earlier[one.request], type=str)
@@ -105,19 +117,50 @@ class Sending:
                     now=now,
                     owed=optouts.OUTCOME if one.number in blocked else "",
                 )
+                fresh.append((message_id, one.number, now))
                 if one.request:
                     repeatability.keep(transaction, scope, one.request, message_id, now)
                     earlier[one.request] = msgspec.json.encode(message_id)
-            return taken
+            return taken, fresh
 
-        taken = await self._database.write(unit)
+        taken, fresh = await self._database.write(unit)
+        for message_id, number, now in fresh:
+            self._record(fact(message_id, resource, message.sender, number, now, actor.cause, parts, message.tag))
         self._nudge()
-        return [
-            Result(number=one.number, message_id=taken[place])
-            if place in taken
-            else Result(number=one.number, problem=BAD_NUMBER)
-            for place, one in enumerate(recipients)
-        ]
+        return [_result(one.number, taken.get(place, "")) for place, one in enumerate(recipients)]
+
+
+def _result(number: str, message_id: str) -> Result:
+    if not message_id:
+        return Result(number=number, problem=BAD_NUMBER)
+    return Result(number=number, message_id=message_id)
+
+
+def fact(
+    message_id: str,
+    resource: str,
+    sender: str,
+    recipient: str,
+    sent_at: datetime,
+    cause: str,
+    parts: int,
+    tag: str | None,
+) -> facts.Message:
+    """Return the fact of a message that was sent."""
+    return facts.Message(
+        happened_at=sent_at,
+        resource=resource,
+        message_id=message_id,
+        recipient=recipient,
+        channel="sms",
+        direction="outbound",
+        sender=sender,
+        sender_type=kind_of(sender),
+        segments=parts,
+        status="sent",
+        correlation_id=cause,
+        tag=(tag or "")[:LONGEST_KEPT_TAG],
+    )
 
 
 def hand(
