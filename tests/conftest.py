@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import states
 from tests.support.issuer import Issuer, issuing
 from tests.support.world import World
 from trunkline.library.served import Server, serve
@@ -21,6 +22,25 @@ def _one_signing_key() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(access, "generate_key", lambda: key)
         yield
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let the modules that say so run on either kind of database."""
+    if states.runs_on_both(metafunc.definition.path):
+        kinds = [states.SQLITE, states.POSTGRESQL]
+        metafunc.parametrize("_state", kinds, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _state(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keep the state of a module's tests on one kind of database."""
+    with states.kept_on(getattr(request, "param", states.USUAL)):
+        yield
+
+
+def pytest_sessionfinish() -> None:
+    """Stop what the run shared."""
+    states.close()
 
 
 @pytest.fixture

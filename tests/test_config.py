@@ -52,6 +52,7 @@ def test_every_setting_can_be_set_by_its_variable() -> None:
         "text": ("z", "z"),
     }
     special = {"public_url": "https://z", "certificate_file": "z", "certificate_key_file": "z"}
+    special["database"] = "postgresql+psycopg://z"
     for row in rows():
         kind = "choice" if " | " in row.kind else row.kind
         last = row.kind.split(" | ")[-1]
@@ -146,8 +147,8 @@ def test_no_text_whatever_raises_anything_but_our_error(text: str) -> None:
 def test_secrets_show_neither_in_a_representation_nor_in_an_error(tmp_path: Path) -> None:
     """Settings may be logged as a whole."""
     secret = [row.name for row in rows() if row.secret]
-    assert secret == ["access_keys", "api_key"]
-    shown = repr(Settings(access_keys=(KEY,), api_key="hunter2"))
+    assert secret == ["database", "access_keys", "api_key"]
+    shown = repr(Settings(access_keys=(KEY,), api_key="hunter2", database="postgresql+psycopg://a:hunter2@b/c"))
     assert KEY not in shown
     assert "hunter2" not in shown
     file = tmp_path / "trunkline.toml"
@@ -155,6 +156,20 @@ def test_secrets_show_neither_in_a_representation_nor_in_an_error(tmp_path: Path
     with pytest.raises(ConfigurationError) as wrong:
         load(file, {})
     assert "123456789" not in wrong.value.message
+
+
+@pytest.mark.parametrize("given", [{"database": "mysql://a:hunter2@b"}, {"database": "hunter2", "ephemeral": True}])
+def test_a_database_that_cannot_be_used_is_refused_without_its_password(given: dict[str, Any]) -> None:
+    """The sentence shows what an address looks like."""
+    with pytest.raises(ConfigurationError, match="database") as wrong:
+        load(None, {}, **given)
+    assert "hunter2" not in wrong.value.message
+
+
+def test_what_postgresql_keeps_does_not_go_when_the_server_stops() -> None:
+    """So nobody may ask for both."""
+    with pytest.raises(ConfigurationError, match="database and ephemeral exclude each other"):
+        load(None, {}, database="postgresql+psycopg://a", ephemeral=True)
 
 
 @pytest.mark.parametrize(

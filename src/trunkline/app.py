@@ -139,7 +139,7 @@ class House:
 
     def _open_state(self) -> None:
         kept = periods(self.settings.retention_days)
-        self.database = Database.in_folder(self.folder.path, backlog=self.settings.backlog)
+        self.database = Database.at(self.settings.database, self.folder.path, backlog=self.settings.backlog)
         self._stack.push_async_callback(self.database.stop)
         upgrade(self.database.engine)
         self.store = DuckDBStore(
@@ -148,8 +148,10 @@ class House:
             temp_mb=self.settings.facts_temp_mb,
         )
         self._stack.callback(self.store.close)
-        self.inbox = Inbox(self.database)
-        self.loader = Loader(self.inbox, self.store, forgetting=Forgetting(self.store, self.clock, kept))
+        process = self.database.process
+        self.inbox = Inbox(self.database, process=process)
+        forgetting = Forgetting(self.store, self.clock, kept)
+        self.loader = Loader(self.inbox, self.store, process=process, forgetting=forgetting)
         self.loader.open()
         self.database.start()
         self._stack.push_async_callback(self.loader.stop)

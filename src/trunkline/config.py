@@ -52,6 +52,12 @@ class Settings:
     certificate_key_file: str = _setting("", "The private key (PEM) of your own certificate.")
     # where it keeps
     data: str = _setting("data", "The data folder: state, facts, keys, certificates.")
+    database: str = _setting(
+        "",
+        "Where state is kept: empty is SQLite in the data folder; postgresql+psycopg://user:password@host/name is "
+        "PostgreSQL, which several processes may share.",
+        secret=True,
+    )
     ephemeral: bool = _setting(False, "Keep everything in a temporary folder that goes when the server stops.")
     # who may call
     resource: str = _setting("trunkline", "The name of the default resource.")
@@ -230,6 +236,12 @@ def _checked(settings: Settings) -> Settings:
         raise ConfigurationError(
             f"public_url is {settings.public_url!r}; it must be an address without a path, like https://chat.example."
         )
+    if settings.database and not settings.database.startswith("postgresql+psycopg://"):
+        raise ConfigurationError(
+            "database is no address that can be used; it is empty, or like postgresql+psycopg://user:password@host/name."
+        )
+    if settings.database and settings.ephemeral:
+        raise ConfigurationError("database and ephemeral exclude each other: what PostgreSQL keeps stays.")
     if len(settings.access_keys) > 2:
         raise ConfigurationError("access_keys holds more than two keys; a resource has one or two.")
     if bool(settings.certificate_file) is not bool(settings.certificate_key_file):

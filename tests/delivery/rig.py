@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from tests.support.states import database_at
 from trunkline.catalogue.facts import Fact
 from trunkline.clock import Clock, TurnedClock
 from trunkline.config import Settings
@@ -99,7 +100,7 @@ class Records:
 async def database_in(folder: Path) -> AsyncIterator[Database]:
     """Open a database with every table."""
     folder.mkdir(exist_ok=True)  # noqa: ASYNC240 - a test may wait for its own folder
-    database = Database.in_folder(folder)
+    database = database_at(folder)
     metadata.create_all(database.engine)
     database.start()
     try:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.delivery.rig import receiving, rigged, settle, until
 from tests.events.scene import ADA, BEN, CAT, TOPIC, a_message, agreeing, notifications, staged
+from tests.support.states import url_for
 from trunkline.delivery import queue
 from trunkline.errors import NotFoundError
 from trunkline.events.filters import Filter
@@ -330,7 +331,7 @@ def test_no_event_that_was_acknowledged_is_lost_when_the_process_is_killed(tmp_p
                 "-c",
                 PROGRAM,
                 str(tmp_path),
-                env={**os.environ, "PYTHONPATH": root},
+                env={**os.environ, "PYTHONPATH": root, "STATE_URL": url_for(tmp_path)},
                 stdout=asyncio.subprocess.PIPE,
             )
             assert process.stdout is not None

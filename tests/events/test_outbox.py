@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.states import database_at
 from trunkline.events import outbox
 from trunkline.events.event import Event
-from trunkline.state.database import Database
 from trunkline.state.transaction import Transaction, metadata
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -26,12 +26,13 @@ def telling(number: int) -> Event:
 
 @given(st.sets(st.integers(1, MANY)))
 @settings(max_examples=30, deadline=None)
-def test_what_was_read_is_told_and_nothing_between(numbers: set[int]) -> None:
+def test_what_was_read_is_told_and_nothing_between(tmp_path_factory: pytest.TempPathFactory, numbers: set[int]) -> None:
     """Numbers with gaps: what lies in a gap may be an event that nobody has read yet."""
 
     async def run(folder: Path) -> list[int]:
-        database = Database.in_folder(folder)
-        metadata.create_all(database.engine)
+        database = database_at(folder)
+        metadata.drop_all(database.engine, [outbox.outbox])
+        metadata.create_all(database.engine, [outbox.outbox])
         database.start()
         try:
 
@@ -45,5 +46,6 @@ def test_what_was_read_is_told_and_nothing_between(numbers: set[int]) -> None:
         finally:
             await database.stop()
 
-    with tempfile.TemporaryDirectory() as folder:
-        assert asyncio.run(run(Path(folder))) == sorted({*range(1, MANY + 1)} - numbers)
+    folder = tmp_path_factory.getbasetemp() / "outbox"
+    folder.mkdir(exist_ok=True)
+    assert asyncio.run(run(folder)) == sorted({*range(1, MANY + 1)} - numbers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
 from tests.state.test_database import change, everything, find, held, items, opened, put, remove, together
+from tests.support.states import url_for
 from trunkline.errors import ConflictError, NotFoundError
+from trunkline.state.database import Database
 from trunkline.state.memory import Memory, Subject
 from trunkline.state.transaction import Transaction
-from trunkline.state.writer import Writer
 
 IDS = (1, 2, 3)
 remove_all = sa.delete(items)
@@ -71,12 +71,14 @@ STEP = st.tuples(
 
 @given(st.lists(st.lists(STEP, max_size=6), max_size=6))
 @settings(max_examples=40, deadline=None)
-def test_what_is_remembered_is_what_a_fresh_read_gives(groups: list[list[tuple[str, int, str]]]) -> None:
+def test_what_is_remembered_is_what_a_fresh_read_gives(
+    tmp_path_factory: pytest.TempPathFactory, groups: list[list[tuple[str, int, str]]]
+) -> None:
     """Within a group and after it, beside units that fail, collide and take the group with them."""
 
     async def run(folder: Path) -> None:
         about = subject()
-        async with opened(folder) as database:
+        async with opened(folder, anew=True) as database:
             for group in groups:
                 units = [looking(about, i) if kind == "look" else writing(kind, i, text) for kind, i, text in group]
                 answers = await together(database, *units)
@@ -87,8 +89,9 @@ def test_what_is_remembered_is_what_a_fresh_read_gives(groups: list[list[tuple[s
                 for number in IDS:
                     assert await database.write(looking(about, number)) == (kept.get(number), kept.get(number))
 
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(run(Path(folder)))
+    folder = tmp_path_factory.getbasetemp() / "remembered"
+    folder.mkdir(exist_ok=True)
+    asyncio.run(run(folder))
 
 
 def test_what_nobody_changed_is_read_once(tmp_path: Path) -> None:
@@ -182,7 +185,23 @@ def test_only_so_much_is_remembered_and_never_nothing() -> None:
     assert read(9, "y") == "y"
 
 
-def test_another_process_may_write_to_a_database_of_its_own_server() -> None:
-    """Only of a folder, which one process holds, is anything remembered from one group to the next."""
-    assert Writer()._memory is None
-    assert Writer(alone=True)._memory is not None
+def test_what_is_remembered_is_forgotten_after_the_turn_of_another_process(tmp_path: Path) -> None:
+    """On a shared database, and only then: as long as nobody else writes, a group builds on the last one."""
+    about = subject()
+
+    async def work() -> None:
+        async with opened(tmp_path) as ours:
+            await ours.write(writing("put", 1, "old"))
+            first = (await ours.write(looking(about, 1)), await ours.write(lambda unit: unit.generation))
+            again = (await ours.write(looking(about, 1)), await ours.write(lambda unit: unit.generation))
+            assert first == again == (("old", "old"), first[1])
+            if (url := url_for(tmp_path)) == "":
+                return
+            theirs = Database(url, process="other")
+            theirs.start()
+            await theirs.write(writing("change", 1, "new"))
+            await theirs.stop()
+            assert await ours.write(looking(about, 1)) == ("new", "new")
+            assert await ours.write(lambda unit: unit.generation) > first[1]
+
+    asyncio.run(work())

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 import sqlalchemy as sa
 
+from tests.support import states
 from tests.support.asgi import Answer, ask
 from tests.support.signing import signed
 from trunkline.app import House
@@ -59,7 +60,7 @@ class World:
         self.folder = folder
         self.clock = TurnedClock()
         self._random = random.Random(settings.pop("seed", 7))
-        self.settings = Settings(**{"data": str(folder), **settings})
+        self.settings = Settings(**{"data": str(folder), "database": states.url_for(folder), **settings})
         self._runner = asyncio.Runner()
         try:
             self.house = self._open()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,10 +15,13 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from trunkline.errors import ConfigurationError, ConflictError, OverloadedError, UnavailableError
-from trunkline.state.engine import connect, open_engine, private_file, refusal, writing
+from trunkline.state.engine import connect, connect_to_read, is_shared, open_engine, private_file, refusal, writing
+from trunkline.state.folder import process_name
+from trunkline.state.news import News, NoNews, Refresh, SharedNews
 from trunkline.state.snapshot import Snapshot
 from trunkline.state.transaction import Reader, Transaction
 from trunkline.state.trouble import Trouble
+from trunkline.state.turns import OwnTurns, SharedTurns
 from trunkline.state.writer import Rider, Waiting, Writer, nothing
 
 __all__ = ["Database", "Rider", "Unit", "writing"]
@@ -29,17 +33,30 @@ READERS = 4
 
 
 class Database:
-    """State on SQLite in a folder (or any SQLAlchemy URL); every write goes through `write`."""
+    """State on SQLite in a folder, or on PostgreSQL; every write goes through `write`.
 
-    def __init__(self, url: str, *, backlog: int = 20_000) -> None:
+    `process` is this process's name among those that share the database; it survives a restart.
+    """
+
+    def __init__(self, url: str, *, process: str = "embedded", backlog: int = 20_000) -> None:
         self._engine = open_engine(url)
+        self.process = process
         self._backlog = backlog
-        self._writer = Writer(alone=url.startswith("sqlite"))  # its folder is held by this process
+        shared = is_shared(url)
+        self._writer = Writer(SharedTurns(process) if shared else OwnTurns())
+        self._news: News = SharedNews(self._engine, process) if shared else NoNews()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="state-reader")
         self._local = threading.local()
         self._connections: list[sa.Connection] = []
         self._reading = Trouble(_log, "the state cannot be read")
         self._stopped = False
+
+    @classmethod
+    def at(cls, url: str, folder: Path, *, backlog: int = 20_000) -> Database:
+        """Open what the setting `database` names, for the process of a data folder; raises ConfigurationError."""
+        if not url:
+            return cls.in_folder(folder, backlog=backlog)
+        return cls(url, process=process_name(folder), backlog=backlog)
 
     @classmethod
     def in_folder(cls, folder: Path, *, backlog: int = 20_000) -> Database:
@@ -63,6 +80,7 @@ class Database:
 
     def start(self) -> None:
         """Start the writer thread; raises ConfigurationError when the database cannot be opened."""
+        self._news.start()
         self._writer.start(connect(self._engine))
 
     async def stop(self) -> None:
@@ -73,9 +91,11 @@ class Database:
 
     def _close(self) -> None:
         self._writer.stop()
+        self._news.stop()
         self._readers.shutdown(wait=True)
         for connection in self._connections:
-            connection.close()
+            with suppress(DBAPIError):
+                connection.close()
         self._engine.dispose()
 
     # --- figures of its own ---
@@ -102,8 +122,26 @@ class Database:
 
     @property
     def trouble(self) -> str:
-        """Say why writes fail now; "" when they do not."""
-        return self._writer.trouble.reason
+        """Say why writes fail now, or others are not heard; "" when all is well."""
+        return self._writer.trouble.reason or self._news.trouble.reason
+
+    # --- other processes ---
+
+    @property
+    def is_on_duty(self) -> bool:
+        """Tell whether this process does what one process of a database does for all; on SQLite always."""
+        return self._news.is_on_duty
+
+    def watch(self, tables: Iterable[str], refresh: Refresh) -> None:
+        """Refresh what is remembered of some tables soon after another process wrote to them, or may have.
+
+        It runs as a task of the loop that runs now, one at a time, and again until it does not raise.
+        """
+        self._news.watch(tables, refresh)
+
+    def watch_duty(self, hear: Callable[[], None]) -> None:
+        """Let someone hear, on the loop that runs now, that the duty came or went."""
+        self._news.watch_duty(hear)
 
     # --- writing ---
 
@@ -147,9 +185,7 @@ class Database:
     def read_now(self, question: Callable[[Reader], T]) -> T:
         """Run a function over one snapshot in the calling thread; for start-up and threads of our own."""
         try:
-            connection = self._own_connection()
-            with connection.begin():
-                return question(Reader(connection))
+            return self._answer(question)
         except ProgrammingError:
             raise
         except DBAPIError as error:
@@ -162,9 +198,20 @@ class Database:
             raise ConflictError("The state is in a database of its own: back it up with that one's tools.")
         return Snapshot(Path(file))
 
+    def _answer(self, question: Callable[[Reader], T]) -> T:
+        connection = self._own_connection()
+        try:
+            with connection.begin():
+                return question(Reader(connection))
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        with connection.begin():  # the server was restarted; this connects anew
+            return question(Reader(connection))
+
     def _own_connection(self) -> sa.Connection:
         connection: sa.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = self._engine.connect()
+            connection = self._local.connection = connect_to_read(self._engine)
             self._connections.append(connection)
         return connection

@@ -18,9 +18,13 @@ _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "temp_
 
 
 def open_engine(url: str) -> sa.Engine:
-    """Make the engine; on SQLite every commit reaches the disk, and writers take the lock when they begin."""
-    if not url.startswith("sqlite"):
-        return sa.create_engine(url, poolclass=sa.NullPool)
+    """Make the engine; every commit reaches the disk, and writers take the lock when they begin.
+
+    Raises ConfigurationError for PostgreSQL without its driver.
+    """
+    if is_shared(url):
+        shared: sa.Engine = _shared().open_engine(url)
+        return shared
     engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"check_same_thread": False})
 
     @sa.event.listens_for(engine, "connect")
@@ -37,6 +41,22 @@ def open_engine(url: str) -> sa.Engine:
     return engine
 
 
+def is_shared(url: str) -> bool:
+    """Tell whether other processes may write to a database: all but a file in a folder that one process holds."""
+    return not url.startswith("sqlite")
+
+
+def _shared() -> Any:
+    """Return the module that knows PostgreSQL; its driver is an extra."""
+    try:
+        from trunkline.state import postgresql  # noqa: PLC0415 - only who uses it has its driver
+    except ImportError as error:
+        raise ConfigurationError(
+            f"The setting database needs PostgreSQL's driver ({error}): pip install 'trunkline[postgresql]'."
+        ) from error
+    return postgresql
+
+
 def private_file(file: Path) -> None:
     """Make a file that only its owner can read, unless it is there; raises ConfigurationError.
 
@@ -51,35 +71,53 @@ def private_file(file: Path) -> None:
         ) from error
 
 
-def connect(engine: sa.Engine) -> sa.Connection:
+def connect(engine: sa.Engine, **options: Any) -> sa.Connection:
     """Open a connection whose transactions take the write lock at once; raises ConfigurationError."""
     try:
-        return engine.connect().execution_options(trunkline_writes=True)
+        return engine.connect().execution_options(trunkline_writes=True, **options)
     except sa.exc.DBAPIError as error:
         raise refusal(engine, error) from error
 
 
+def connect_to_read(engine: sa.Engine) -> sa.Connection:
+    """Open a connection whose transactions see one snapshot each."""
+    connection = engine.connect()
+    if engine.dialect.name == "postgresql":
+        return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return connection
+
+
 def refusal(engine: sa.Engine, error: sa.exc.DBAPIError) -> ConfigurationError:
     """Say why no server can start on a database, and what helps: a damaged one needs more than space."""
-    what = f"The state database {engine.url.render_as_string()}"
+    what, why = f"The state database {engine.url.render_as_string()}", " ".join(str(error.orig).split())
+    if engine.dialect.name == "postgresql":
+        remedy = "Restore it from a backup" if is_damage(error) else "Check the setting database and the server"
+        return ConfigurationError(f"{what} cannot be used: {why.rstrip('.')}. {remedy}.")
     if is_damage(error):
         return ConfigurationError(
-            f"{what} is damaged: {error.orig}. Restore the data folder from a backup; or move this file and those "
+            f"{what} is damaged: {why}. Restore the data folder from a backup; or move this file and those "
             "beside it (-wal, -shm) aside, which loses users, threads, keys and subscriptions, but no measurements."
         )
     return ConfigurationError(
-        f"{what} cannot be opened: {error.orig}. Make its folder writable and free some space, or choose another with "
-        "--data."
+        f"{what} cannot be opened: {why}. Make its folder writable and free some space, or choose another with --data."
     )
 
 
 def is_damage(error: sa.exc.DBAPIError) -> bool:
-    """Tell whether what the file holds is no longer a database of SQLite's."""
-    return (getattr(error.orig, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
+    """Tell whether what the database keeps is damaged."""
+    if isinstance(error.orig, sqlite3.Error):
+        return (getattr(error.orig, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
+    return bool(_shared().is_damage(error.orig))
 
 
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Give a connection in a transaction that holds the write lock; for migrations."""
-    with connect(engine) as connection, connection.begin():
+    """Give a connection in a transaction that holds the write lock, for as long as it takes; for migrations."""
+    with connect(engine, trunkline_migrates=True) as connection, connection.begin():
         yield connection
+
+
+def settle_schema(connection: sa.Connection) -> None:
+    """Do to a schema that was just changed what this kind of database needs beside its tables."""
+    if connection.dialect.name == "postgresql":
+        _shared().order_by_bytes(connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import tempfile
 from pathlib import Path
 from shutil import rmtree
@@ -58,3 +59,19 @@ class Folder:
             self._lock = -1
         if self._temporary:
             rmtree(self.path, ignore_errors=True)
+
+
+def process_name(folder: Path) -> str:
+    """Return the name of the process that holds a folder, made at its first start; raises ConfigurationError.
+
+    It is kept beside the measurements that are known by it, and is no secret.
+    """
+    file = folder / "name"
+    try:
+        if not file.exists():
+            fresh = folder / "name.new"
+            fresh.write_text(secrets.token_hex(8))
+            fresh.replace(file)
+        return file.read_text().strip()[:40]
+    except OSError as error:
+        raise ConfigurationError(f"The file {file} cannot be used: {error.strerror}.") from error

@@ -2,7 +2,8 @@
 
 It is right because there is one writer: whoever changes what is remembered hands the row over to the same thread, and
 `note` sees every row before the next unit reads. Nothing has to be told by hand, so nothing can be left untold: the
-tables that matter stand in the `Subject`. A group that fails takes everything with it.
+tables that matter stand in the `Subject`. A group that fails takes everything with it, and so does the turn of another
+process on a shared database.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ class Subject:
 class Memory:
     """What is remembered of each subject; for one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, generation: int = 0) -> None:
+        self.generation = generation
+        """Grows when another process may have changed anything."""
+
         self._kept: dict[Subject, dict[Hashable, Any]] = {}
         self._watched: dict[str, list[tuple[tuple[str, ...], dict[Hashable, Any]]]] = {}
 
@@ -54,6 +58,11 @@ class Memory:
                 kept.clear()
             else:
                 kept.pop(key, None)
+
+    def grow_old(self) -> None:
+        """Forget everything, because another process wrote."""
+        self.generation += 1
+        self.clear()
 
     def clear(self) -> None:
         """Forget everything: what was read may never have become durable."""

@@ -61,6 +61,11 @@ class Transaction:
         self._writes = writes
         self.batches: list[tuple[UpdateBase, dict[str, Any]]] = []
 
+    @property
+    def generation(self) -> int:
+        """A number that grows when another process may have written: what a module remembers by itself is old then."""
+        return self._writes.memory.generation
+
     def all(self, statement: sa.Select[Any], **bound: Any) -> Sequence[sa.Row[Any]]:
         """Return every row."""
         return self._writes.reader(statement, self.batches).all(statement, **bound)
@@ -112,12 +117,14 @@ class Writes:
         self._connection = connection
         self._reader = Reader(connection)
         self._batches: list[_Batch] = []
+        self.written: set[str] = set()
 
     def take(self, transaction: Transaction) -> None:
         """Add what a unit handed over."""
         for statement, row in transaction.batches:
             touched = _touched(statement)
             self.memory.note(touched.written, row)
+            self.written.add(touched.written)
             self._rows(statement, touched, row).append(row)
 
     def _rows(self, statement: UpdateBase, touched: _Touched, row: dict[str, Any]) -> list[dict[str, Any]]:

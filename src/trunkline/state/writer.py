@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import queue
+import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ from trunkline.errors import ConflictError, UnavailableError
 from trunkline.state.memory import Memory
 from trunkline.state.transaction import Transaction, Writes
 from trunkline.state.trouble import Trouble
+from trunkline.state.turns import OwnTurns, Turn, Turns, UnknownOutcomeError
 
 _log = logging.getLogger(__name__)
 GROUP = 256
@@ -73,18 +75,17 @@ class Waiting:
         if isinstance(error, IntegrityError):
             self.error = ConflictError("Another request changed the same thing; try again.")
         elif not _is_its_own(error):
-            self.error = UnavailableError(
-                "The server cannot store this now; its disk may be full or read-only.", told=True
-            )
+            self.error = UnavailableError(f"The server cannot store this now; {_hindrance(error)}.", told=True)
         if self.error is not error:
             self.error.__cause__ = error
 
 
 class Writer:
-    """Writes groups on one connection, in one thread; `alone` when nobody else writes to the database."""
+    """Writes groups on one connection, in one thread; `turns` are those of this process."""
 
-    def __init__(self, *, alone: bool = False) -> None:
-        self._memory = Memory() if alone else None
+    def __init__(self, turns: Turns | None = None) -> None:
+        self._turns = turns or OwnTurns()
+        self._memory = Memory()
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._riders: list[Rider] = []
         self._thread = threading.Thread(target=self._run, name="state-writer", daemon=True)
@@ -165,9 +166,11 @@ class Writer:
         self.units += len(group)
         try:
             self._together(connection, group)
+        except UnknownOutcomeError as error:
+            self._fail(group, error)
+            return
         except Exception as error:  # noqa: BLE001 - each unit hears of it below
-            if self._memory is not None:
-                self._memory.clear()
+            self._memory.clear()
             self.replays += 1
             _log.debug("a group is done again: %s", error)
         else:
@@ -177,34 +180,53 @@ class Writer:
         try:
             boarded = self._one_by_one(connection, group)
             self.trouble.succeed()
+        except UnknownOutcomeError as error:
+            self._fail(group, error)
+            return
         except Exception:  # noqa: BLE001 - each unit hears of it below
             boarded = self._apart(connection, group)
         self._left_behind = not boarded
         if boarded:
             self._arrived()
 
+    def _fail(self, group: Sequence[Waiting], error: UnknownOutcomeError) -> None:
+        """Tell a group that nobody knows whether it took hold: doing it again could do it twice."""
+        self._memory.clear()
+        for waiting in group:
+            waiting.fail(error)
+        self.trouble.fail(str(error))
+        self._left_behind = True  # riders look for themselves
+
+    @contextmanager
+    def _turn(self, connection: sa.Connection) -> Iterator[Turn]:
+        with self._turns.taken(connection) as turn:
+            if turn.is_after_others:
+                self._memory.grow_old()
+            yield turn
+
     def _together(self, connection: sa.Connection, group: Sequence[Waiting]) -> None:
-        with connection.begin():
+        with self._turn(connection) as turn:
             writes = Writes(connection, self._memory)
             for waiting in group:
                 waiting.decide(writes)
             self._board(writes)
             writes.flush()
+            turn.written |= writes.written
 
     def _one_by_one(self, connection: sa.Connection, group: Sequence[Waiting]) -> bool:
         """Write a group with a savepoint each; raises when the database itself is in trouble."""
-        with connection.begin():
+        with self._turn(connection) as turn:
             for waiting in group:
                 try:
                     with connection.begin_nested():
-                        _write_alone(connection, waiting)
+                        self._write_alone(connection, waiting, turn)
                 except Exception as error:
                     if not _is_its_own(error):
                         raise  # SQLite may have ended the whole transaction
                     waiting.fail(error)
             try:
                 with connection.begin_nested():
-                    self._board_alone(connection)
+                    self._board_alone(connection, turn)
             except Exception as error:
                 if not _is_its_own(error):
                     raise
@@ -213,16 +235,20 @@ class Writer:
         return True
 
     def _apart(self, connection: sa.Connection, group: Sequence[Waiting]) -> bool:
-        for waiting in group:
+        for place, waiting in enumerate(group):
             try:
-                with connection.begin():
-                    _write_alone(connection, waiting)
+                with self._turn(connection) as turn:
+                    self._write_alone(connection, waiting, turn)
             except Exception as error:  # noqa: BLE001 - it belongs to who waits for the unit
                 waiting.fail(error)
                 self._note(error)
+                if connection.invalidated:  # each try may take as long as connecting may
+                    for other in group[place + 1 :]:
+                        other.fail(error)
+                    return False
         try:
-            with connection.begin():
-                self._board_alone(connection)
+            with self._turn(connection) as turn:
+                self._board_alone(connection, turn)
         except Exception as error:  # noqa: BLE001 - it stays with its rider and boards the next group
             _log.debug("what rides with each group waits: %s", error)
             self._note(error)
@@ -232,12 +258,21 @@ class Writer:
     def _note(self, error: Exception) -> None:
         """Remember the database's own trouble; a unit's mistake is told to its caller alone."""
         if isinstance(error, DBAPIError) and not _is_its_own(error):
-            self.trouble.fail(str(error.orig))
+            self.trouble.fail(" ".join(str(error.orig).split()))
+        elif isinstance(error, UnknownOutcomeError):
+            self.trouble.fail(str(error))
 
-    def _board_alone(self, connection: sa.Connection) -> None:
-        writes = Writes(connection)
+    def _write_alone(self, connection: sa.Connection, waiting: Waiting, turn: Turn) -> None:
+        writes = Writes(connection, Memory(self._memory.generation))
+        waiting.decide(writes)
+        writes.flush()
+        turn.written |= writes.written
+
+    def _board_alone(self, connection: sa.Connection, turn: Turn) -> None:
+        writes = Writes(connection, Memory(self._memory.generation))
         self._board(writes)
         writes.flush()
+        turn.written |= writes.written
 
     def _board(self, writes: Writes) -> None:
         for rider in self._riders:
@@ -255,15 +290,19 @@ def nothing(_transaction: Transaction) -> None:
     """Do nothing, in a unit of work."""
 
 
-def _write_alone(connection: sa.Connection, waiting: Waiting) -> None:
-    writes = Writes(connection)
-    waiting.decide(writes)
-    writes.flush()
-
-
 def _is_its_own(error: Exception) -> bool:
     """Tell whether an error is the unit's own making, and not the database's trouble."""
+    if isinstance(error, UnknownOutcomeError) or getattr(error, "connection_invalidated", False):
+        return False
     return isinstance(error, _ITS_OWN) or not isinstance(error, DBAPIError)
+
+
+def _hindrance(error: Exception) -> str:
+    if isinstance(error, UnknownOutcomeError):
+        return "the connection to its database was lost, and it may or may not have been stored"
+    if isinstance(getattr(error, "orig", None), sqlite3.Error):
+        return "its disk may be full or read-only"
+    return "its database may be out of reach, full or read-only"
 
 
 def _settle(group: Sequence[Waiting]) -> None:

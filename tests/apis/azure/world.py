@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tests.support.states import database_at
 from trunkline.api.application import Application
 from trunkline.api.door import Handler
 from trunkline.api.hosts import Hosts
@@ -30,7 +31,6 @@ from trunkline.ids import Ids
 from trunkline.services.access import Keyring
 from trunkline.services.issuers import Issuers
 from trunkline.services.resources import Resources
-from trunkline.state.database import Database
 from trunkline.state.transaction import metadata
 from trunkline.telemetry.inbox import Inbox
 from trunkline.telemetry.loader import Loader
@@ -72,7 +72,7 @@ class World:
         self.id = resource_id(SUBSCRIPTION, "Main-Group", "contoso")
 
     async def _open(self) -> None:
-        self.database = Database.in_folder(self.folder)
+        self.database = database_at(self.folder)
         metadata.create_all(self.database.engine)
         self.store = DuckDBStore(self.folder / "facts.duckdb")
         inbox = Inbox(self.database)

@@ -141,8 +141,9 @@ def test_very_many_messages_are_carried_each_once(world: World) -> None:
     assert {row.status for row in rows(world)} == {"delivered"}
 
 
-def test_the_moment_at_which_something_is_due_is_found_by_an_index(world: World) -> None:
+def test_the_moment_at_which_something_is_due_is_found_by_an_index(make_world: Callable[..., World]) -> None:
     """However many messages are over."""
+    world = make_world(database="")
     now = world.clock.now()
     for statement, bound in ((carriage._due, {"now": now}), (carriage._next, {"now": now})):
         text = str(statement.compile(world.house.database.engine, compile_kwargs={"render_postcompile": True}))

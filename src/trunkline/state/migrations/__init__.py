@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from trunkline.errors import ConfigurationError
-from trunkline.state.engine import is_damage, refusal, writing
+from trunkline.state.engine import is_damage, refusal, settle_schema, writing
 
 FOLDER = Path(__file__).parent
 _VERSION: sa.Select[str] = sa.select(sa.column("version_num")).select_from(sa.table("alembic_version"))
@@ -37,8 +37,8 @@ def _upgrade(engine: sa.Engine) -> None:
             return
         if current and current not in known:
             raise ConfigurationError(
-                f"The data folder was written by a newer version of Trunkline (schema {current}; this one knows "
-                f"{known[-1]}). Start that version, or choose another folder with --data."
+                f"The state was written by a newer version of Trunkline (schema {current}; this one knows "
+                f"{known[-1]}). Start that version, or choose another folder with --data or another database."
             )
         try:
             _apply(connection)
@@ -72,3 +72,4 @@ def _apply(connection: sa.Connection) -> None:
     config.set_main_option("path_separator", "newline")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    settle_schema(connection)
