@@ -67,8 +67,8 @@ from trunkline.services.identity import Identities
 from trunkline.services.issuers import Issuers
 from trunkline.services.keys import ApiKeys
 from trunkline.services.limits import Limits
-from trunkline.services.numbers import Numbers
-from trunkline.services.resources import Resource, Resources
+from trunkline.services.numbers import Numbers, numbers
+from trunkline.services.resources import Resource, Resources, resources
 from trunkline.services.sent import Sentbox
 from trunkline.services.sms import Sms
 from trunkline.state.database import Database
@@ -186,6 +186,13 @@ class House:
         self.sms = Sms(self.database, clock, ids, self.numbers, carrier, self._happened, self.recorder.record)
         self.sentbox = Sentbox(self.database, clock, [ChatSent(), self.sms.sent])
         self.sentbox.open()
+        self.database.watch([resources.name, numbers.name], self._announce_again)
+
+    async def _announce_again(self) -> None:
+        """Write the connection file anew after another process changed accounts or numbers."""
+        await self.resources.refresh()
+        await self.numbers.refresh()
+        self.announce()
 
     async def _open_events(self) -> None:
         settings, clock, ids, find = self.settings, self.clock, self.ids, self.resources.find

@@ -4,7 +4,9 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -290,6 +292,32 @@ def test_an_example_can_be_fired_past_the_filter(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_an_event_is_for_a_subscription_that_was_made_while_the_dispatcher_looked(tmp_path: Path) -> None:
+    """What it reads is newer than the addresses that it knew when it began to look."""
+
+    async def run() -> None:
+        async with receiving() as receiver, staged(tmp_path) as scene:
+            receiver.answer = agreeing
+            await settle()
+            read, began, free = scene.rig.database.read_now, threading.Event(), threading.Event()
+
+            def dawdle(question: Any) -> Any:
+                began.set()
+                free.wait(10)
+                return read(question)
+
+            scene.rig.database.read_now = dawdle  # type: ignore[method-assign]
+            scene.dispatcher.nudge()
+            await asyncio.to_thread(began.wait, 10)
+            await scene.subscribe(receiver.url, filter=Filter(types=(RECEIVED,)))
+            scene.rig.database.read_now = read  # type: ignore[method-assign]
+            await scene.tell(a_message(scene.rig.clock.now()))
+            free.set()
+            await until(lambda: notifications(receiver))
+
+    asyncio.run(run())
+
+
 def test_an_idle_dispatcher_does_nothing(tmp_path: Path) -> None:
     """Between slow polls the database is not written."""
 
@@ -306,6 +334,7 @@ def test_an_idle_dispatcher_does_nothing(tmp_path: Path) -> None:
 PROGRAM = """
 import asyncio, sys
 from pathlib import Path
+from typing import Any
 from tests.events.scene import a_message, staged
 async def run():
     async with staged(Path(sys.argv[1])) as scene:

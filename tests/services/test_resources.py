@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-import sqlite3
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from tests.support.world import World
 from trunkline.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError
 from trunkline.services.resources import MOST_LEVELS, REPLACEABLE, Resources
+from trunkline.state.engine import open_engine, writing
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER = base64.b64encode(bytes(range(32, 64))).decode()
@@ -144,12 +144,13 @@ def test_accounts_of_an_older_folder_get_what_they_lack_at_start(world: World) -
     world.run(world.house.resources.create("shop"))
     before = world.house.resources.get("shop")
     world.run(world.house.close())
-    with sqlite3.connect(world.folder / "state.sqlite") as file:  # back to the schema before
+    engine = open_engine(world.settings.database or f"sqlite:///{world.folder / 'state.sqlite'}")
+    with writing(engine) as connection:  # back to the schema before
         for column in ("parent", "auth_token", "app_key"):
-            file.execute(f"ALTER TABLE resources DROP COLUMN {column}")
-        file.execute("DROP TABLE api_keys")
-        file.execute("UPDATE alembic_version SET version_num = '0002'")
-    file.close()
+            connection.exec_driver_sql(f"ALTER TABLE resources DROP COLUMN {column}")
+        connection.exec_driver_sql("DROP TABLE api_keys")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+    engine.dispose()
     world.house = world._open()
     found = world.house.resources.get("shop")
     assert (found.keys, found.api_key, found.sid, found.parent) == (before.keys, before.api_key, before.sid, "")

@@ -30,6 +30,11 @@ class Shelf:
         self.given = 0
 
     @property
+    def tables(self) -> list[str]:
+        """It reads none."""
+        return []
+
+    @property
     def name(self) -> str:
         """The channel's name."""
         return self._name

@@ -15,6 +15,7 @@ class Remembered:
     """Stands for a transaction over threads whose last ticks are known."""
 
     def __init__(self) -> None:
+        self.generation = 0
         self.last: dict[str, int] = {}
         self.asked = 0
 
@@ -41,10 +42,20 @@ def test_ticks_only_grow(steps: list[tuple[str, int, bool]]) -> None:
 def test_a_thread_is_read_once() -> None:
     """What is remembered is not asked for again, and a new thread is not asked for at all."""
     clock, kept, ticks = TurnedClock(), Remembered(), Ticks()
-    assert ticks.first(clock.now(), "new") == milliseconds(clock.now())
+    assert ticks.first(kept, clock.now(), "new") == milliseconds(clock.now())  # type: ignore[arg-type]
     for thread in ("new", "old", "old", "new"):
         ticks.next(kept, clock.now(), thread)  # type: ignore[arg-type]
     assert kept.asked == 1
+
+
+def test_after_the_turn_of_another_process_a_thread_is_read_again() -> None:
+    """It may have written in any thread."""
+    clock, kept, ticks = TurnedClock(), Remembered(), Ticks()
+    last = ticks.next(kept, clock.now(), "t")  # type: ignore[arg-type]
+    kept.last["t"], kept.generation = last + 10, 1
+    assert ticks.next(kept, clock.now(), "t") == last + 11  # type: ignore[arg-type]
+    assert ticks.next(kept, clock.now(), "t") == last + 12  # type: ignore[arg-type]
+    assert kept.asked == 2
 
 
 def test_a_tick_lies_above_the_version_it_replaces() -> None:

@@ -19,7 +19,14 @@ POSTGRESQL = "postgresql"
 USUAL = os.environ.get("STATE", SQLITE)
 ON_BOTH: dict[str, tuple[str, ...]] = {
     "tests/state": ("test_database", "test_memory"),
-    "tests/services": ("test_repeatability", "test_resources", "test_ticks", "test_numbers", "test_sent"),
+    "tests/services": (
+        "test_access",
+        "test_repeatability",
+        "test_resources",
+        "test_ticks",
+        "test_numbers",
+        "test_sent",
+    ),
     "tests/services/sms": ("test_carriage", "test_sending", "test_optouts", "test_receiving"),
     "tests/events": ("test_outbox", "test_dispatcher", "test_subscriptions", "test_retention", "test_dead_letters"),
     "tests/delivery": ("test_courier",),

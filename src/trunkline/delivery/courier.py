@@ -80,6 +80,8 @@ class Courier:
     async def start(self) -> None:
         """Open the session and take up what waits. Raises ConfigurationError for a wrong CA file."""
         self._sender.start()
+        self._database.watch_duty(self._alarm.ring)
+        self._database.watch([queue.parcels.name], self._look_again)
         self._rounds = asyncio.create_task(self._go_round())
 
     async def stop(self) -> None:
@@ -107,8 +109,8 @@ class Courier:
 
     def wake(self, subscriptions: Iterable[str]) -> None:
         """Look for new parcels of these subscriptions (their ids) at once."""
-        if self._stopping:
-            return
+        if self._stopping or not self._database.is_on_duty:
+            return  # the process on duty hears of what was queued
         for subscription in subscriptions:
             known = self._lanes.get(subscription)
             if known is None:
@@ -120,6 +122,12 @@ class Courier:
         """Forget what was read ahead for a subscription that changed or is gone; after that is durable."""
         if known := self._lanes.get(subscription):
             known[0].recall()
+
+    async def _look_again(self) -> None:
+        """Take up what another process queued, and forget what it may have changed."""
+        for lane, _ in self._lanes.values():
+            lane.recall()
+        self._alarm.ring()
 
     def _open_lane(self, subscription: str) -> None:
         lane = Lane(subscription, self._database, self._clock, self._carry)

@@ -82,6 +82,9 @@ class Lane:
     async def run(self) -> None:
         """Carry parcels until none waits, now or later."""
         while True:
+            if not self._database.is_on_duty:  # what is under way ends; another process goes on
+                self._ready.clear()
+                self._look, self._next_at = False, None
             if not self._ready and (self._look or self._wait_s() == 0):
                 await self._read_ahead()
             while self._ready and len(self._flying) < self._width:

@@ -1,7 +1,8 @@
 """The dispatcher: takes events from the outbox, wraps them for whoever wants them, and queues the parcels.
 
 Marking events as told and queuing their parcels is one transaction: after a crash an event is either told with
-all its parcels or not at all. One dispatcher works on a database.
+all its parcels or not at all. Of the processes of a database the one on duty tells; should two believe that they are,
+the second to write finds the events told and tells nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -29,7 +30,7 @@ from trunkline.events.event import Event
 from trunkline.events.examples import example
 from trunkline.events.parcels import Address
 from trunkline.events.subscription import Subscription
-from trunkline.events.subscriptions import Subscriptions
+from trunkline.events.subscriptions import Key, Subscriptions, kept_now, subscriptions
 from trunkline.ids import Ids
 from trunkline.state.database import Database
 from trunkline.state.transaction import Reader, Transaction
@@ -97,6 +98,8 @@ class Dispatcher:
 
     async def start(self) -> None:
         """Begin with whatever nobody was told of yet."""
+        self._database.watch_duty(self.nudge)
+        self._database.watch([outbox.outbox.name, subscriptions.name], self._look_soon)
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -108,6 +111,9 @@ class Dispatcher:
     def nudge(self) -> None:
         """Look into the outbox soon; to be called when something was written to it."""
         self._alarm.ring()
+
+    async def _look_soon(self) -> None:
+        self.nudge()
 
     async def fire(self, resource: str, name: str, event_type: str) -> Event:
         """Send an example of an event type to one subscription, past its filter; returns the event.
@@ -143,24 +149,38 @@ class Dispatcher:
 
     async def _tell_some(self) -> bool:
         """Tell what is in the outbox, up to a bound; returns whether there is more."""
+        if not self._database.is_on_duty:
+            return False
         now = self._clock.now()
         self._refresh()
-        addresses = self._active(now)
-        if addresses:
-            found = await self._database.read(lambda reader: self._prepare(reader, addresses, now))
-        else:
-            found = await self._database.read(_all_in_vain)
+        addresses, kept = self._active(now), self._subscriptions.kept
+        found = await self._database.read(lambda reader: self._look(reader, addresses, kept, now))
+        if found is None:
+            await self._subscriptions.refresh()
+            return True
         if found.numbers:
 
-            def unit(transaction: Transaction) -> None:
+            def unit(transaction: Transaction) -> bool:
+                if not outbox.are_untold(transaction, found.numbers):
+                    return False
                 _put(transaction, found.parcels)
                 outbox.mark_told(transaction, found.numbers, now)
+                return True
 
-            await self._database.write(unit)
+            if not await self._database.write(unit):
+                return False
             self.told += len(found.numbers)
             self.queued += len(found.parcels)
             self._courier.wake({parcel.subscription for parcel in found.parcels})
         return found.is_full
+
+    def _look(
+        self, reader: Reader, addresses: dict[str, list[Address]], kept: Mapping[Key, bytes], now: datetime
+    ) -> Round | None:
+        """Look into the outbox; None when subscriptions changed meanwhile: what is in it may be for a new one."""
+        if kept_now(reader) != kept:
+            return None
+        return self._prepare(reader, addresses, now) if addresses else _all_in_vain(reader)
 
     def _prepare(self, reader: Reader, addresses: dict[str, list[Address]], now: datetime) -> Round:
         """Wrap events until there is enough for one transaction (reader thread)."""

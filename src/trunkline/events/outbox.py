@@ -32,6 +32,11 @@ _tell = (
     .where(outbox.c.number.between(sa.bindparam("first"), sa.bindparam("last")))
     .values(told_at=sa.bindparam("told_at"))
 )
+_still_untold = (
+    sa.select(sa.func.count())
+    .select_from(outbox)
+    .where(outbox.c.told_at.is_(None), outbox.c.number.between(sa.bindparam("first"), sa.bindparam("last")))
+)
 _old = sa.delete(outbox).where(outbox.c.told_at < sa.bindparam("before"))
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[str, Any]).decode
@@ -67,6 +72,13 @@ def untold(reader: Reader | Transaction, most: int) -> Sequence[tuple[int, Event
         )
         for row in reader.all(_untold, most=most)
     ]
+
+
+def are_untold(transaction: Transaction, numbers: Sequence[int]) -> bool:
+    """Tell whether nobody else has told any of these events since they were read."""
+    return all(
+        transaction.value(_still_untold, first=first, last=last) == last - first + 1 for first, last in _runs(numbers)
+    )
 
 
 def mark_told(transaction: Transaction, numbers: Sequence[int], at: Any) -> None:

@@ -79,7 +79,7 @@ class Retention:
     async def _run(self) -> None:
         while True:
             try:
-                if gone := await self.clean():
+                if self._database.is_on_duty and (gone := await self.clean()):
                     _log.debug("forgot %d old events and deliveries", gone)
             except TrunklineError as error:
                 mention(_log, "old events cannot be removed now", error)

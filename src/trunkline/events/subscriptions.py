@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hmac import compare_digest
 from typing import Any
 
@@ -22,7 +22,7 @@ from trunkline.events.handshake import Invitation, Verdict
 from trunkline.events.subscription import Spec, State, Subscription, check, check_name, keeping_values, merged
 from trunkline.ids import Ids
 from trunkline.state.database import Database
-from trunkline.state.transaction import Transaction, metadata
+from trunkline.state.transaction import Reader, Transaction, metadata
 
 _log = logging.getLogger(__name__)
 MOST_OF_A_RESOURCE = 500
@@ -37,6 +37,9 @@ subscriptions = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
 _all = sa.select(subscriptions)
+_body = sa.select(subscriptions.c.body).where(
+    subscriptions.c.resource == sa.bindparam("of_resource"), subscriptions.c.name == sa.bindparam("of_name")
+)
 _put = sa.insert(subscriptions)
 _drop = sa.delete(subscriptions).where(
     subscriptions.c.resource == sa.bindparam("of_resource"), subscriptions.c.name == sa.bindparam("of_name")
@@ -71,6 +74,9 @@ class Subscriptions:
         self._resource = resource
         self._public_url = public_url
         self._known: dict[Key, Subscription] = {}
+        self.kept: Mapping[Key, bytes] = {}
+        """What is known, as it is kept; whoever reads `kept_now` finds out whether that is still so."""
+
         self._handshakes: dict[Key, asyncio.Task[None]] = {}
         self._one_at_a_time = asyncio.Lock()
         self.version = 0
@@ -78,9 +84,25 @@ class Subscriptions:
 
     def open(self) -> None:
         """Read what is kept."""
-        for row in self._database.read_now(lambda reader: reader.all(_all)):
-            self._known[row.resource, row.name] = _decode(row.body)
+        self._database.watch([subscriptions.name], self.refresh)
+        self._learn(self._database.read_now(kept_now))
+
+    def _learn(self, kept: Mapping[Key, bytes]) -> None:
+        self.kept = kept
+        self._known = {key: _decode(body) for key, body in kept.items()}
         self.version += 1
+
+    async def refresh(self) -> None:
+        """Read again what another process may have changed."""
+        async with self._one_at_a_time:  # no change of this process can come between
+            before = self._known
+            self._learn(await self._database.read(kept_now))
+        for key, old in before.items():
+            new = self._known.get(key)
+            if new is None or new.code != old.code or not new.is_pending:
+                self._end_handshake(old)
+            if new != old:
+                self._courier.recall(old.id)
 
     async def start(self) -> None:
         """Take up the handshakes that a stop interrupted."""
@@ -162,9 +184,10 @@ class Subscriptions:
         """Delete a subscription, take back what waits for it, and tell its webhook. Raises NotFoundError."""
         async with self._one_at_a_time:
             old = self.get(resource, name)
-            farewell = self._farewell(old)
+            key, farewell = (resource, old.name.lower()), self._farewell(old)
 
             def unit(transaction: Transaction) -> None:
+                _check_unchanged(transaction, key, self.kept.get(key))
                 transaction.hand(_drop, of_resource=resource, of_name=old.name.lower())
                 queue.recall(transaction, old.id)
                 if farewell is not None:
@@ -172,7 +195,8 @@ class Subscriptions:
 
             self._end_handshake(old)
             await self._database.write(unit)
-            del self._known[resource, old.name.lower()]
+            del self._known[key]
+            self.kept = {other: body for other, body in self.kept.items() if other != key}
             self.version += 1
         self._courier.recall(old.id)
         self._courier.wake([old.id])
@@ -218,9 +242,10 @@ class Subscriptions:
     async def _keep(self, new: Subscription, *also: Callable[[Transaction], None]) -> Subscription:
         """Write a subscription, and whatever has to be written with it, and hold it in memory."""
         key = (new.resource, new.name.lower())
-        body = _encode(new)
+        body, old = _encode(new), self.kept.get(key)
 
         def unit(transaction: Transaction) -> None:
+            _check_unchanged(transaction, key, old)
             transaction.hand(_drop, of_resource=key[0], of_name=key[1])
             transaction.hand(_put, resource=key[0], name=key[1], id=new.id, body=body)
             for write in also:
@@ -228,6 +253,7 @@ class Subscriptions:
 
         await self._database.write(unit)
         self._known[key] = new
+        self.kept = {**self.kept, key: body}
         self.version += 1
         return new
 
@@ -315,3 +341,14 @@ class Subscriptions:
             expires_at=now + spec.life,
             most_attempts=1,
         )
+
+
+def kept_now(reader: Reader) -> dict[Key, bytes]:
+    """Read every subscription as it is kept."""
+    return {(row.resource, row.name): row.body for row in reader.all(_all)}
+
+
+def _check_unchanged(transaction: Transaction, key: Key, old: bytes | None) -> None:
+    """Raise ConflictError when another process changed a subscription a moment ago: this one decided on the old."""
+    if transaction.value(_body, of_resource=key[0], of_name=key[1]) != old:
+        raise ConflictError("The event subscription was changed at the same time; try again.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from trunkline.clock import Clock
 from trunkline.errors import InvalidError, UnauthenticatedError
 from trunkline.state.database import Database
-from trunkline.state.transaction import Moment, metadata
+from trunkline.state.transaction import Moment, Transaction, metadata
 
 signing_keys = sa.Table(
     "signing_keys",
@@ -75,7 +76,27 @@ class Keyring:
 
     async def open(self) -> None:
         """Read the keys, or make one at first start."""
-        rows = self._database.read_now(lambda reader: reader.all(_all))
+        self._database.watch([signing_keys.name], self.refresh)
+        self._learn(self._database.read_now(lambda reader: reader.all(_all)))
+        if not self._keys:
+            key = generate_key()
+            pem = key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            ).decode()
+            row = {"key_id": _fingerprint(key), "private_pem": pem, "created_at": self._clock.now()}
+
+            def unit(transaction: Transaction) -> None:
+                if transaction.one(_all) is None:  # two processes may start at once
+                    transaction.hand(_put, **row)
+
+            await self._database.write(unit)
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Read the keys that another process may have made."""
+        self._learn(await self._database.read(lambda reader: reader.all(_all)))
+
+    def _learn(self, rows: Sequence[sa.Row[Any]]) -> None:
         for row in reversed(rows):
             # made here and kept in a private folder: proving its primes again would cost every start 0.1 s
             key = serialization.load_pem_private_key(
@@ -83,15 +104,6 @@ class Keyring:
             )
             if isinstance(key, rsa.RSAPrivateKey):
                 self._add(row.key_id, key)
-        if not rows:
-            key = generate_key()
-            pem = key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            ).decode()
-            key_id = _fingerprint(key)
-            row = {"key_id": key_id, "private_pem": pem, "created_at": self._clock.now()}
-            await self._database.write(lambda transaction: transaction.hand(_put, **row))
-            self._add(key_id, key)
 
     def _add(self, key_id: str, key: rsa.RSAPrivateKey) -> None:
         self._keys[key_id] = key

@@ -44,6 +44,8 @@ SCOPES = frozenset({"chat", "voip", "chat.join", "chat.join.limited", "voip.join
 SHORTEST_MINUTES = 60
 LONGEST_MINUTES = 1440
 _LONGEST_LIFE = timedelta(minutes=LONGEST_MINUTES)
+_SKEW = 1_000_000
+"""How far a revocation lies ahead: another process, whose clock is up to a second ahead, may have granted before it."""
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,9 +73,16 @@ class Identities:
 
     def open(self) -> None:
         """Read which tokens are revoked; older revocations are older than any living token."""
+        self._database.watch([identities.name], self.refresh)
         since = microseconds(self._clock.now() - _LONGEST_LIFE)
         rows = self._database.read_now(lambda reader: reader.all(_revoked, since=since))
         self._marks = {row.id: row.revoked_tick for row in rows}
+
+    async def refresh(self) -> None:
+        """Hear of the tokens that another process revoked."""
+        since = microseconds(self._clock.now() - _LONGEST_LIFE)
+        for row in await self._database.read(lambda reader: reader.all(_revoked, since=since)):
+            self._mark(row.id, row.revoked_tick)
 
     async def create(
         self,
@@ -97,23 +106,15 @@ class Identities:
 
     async def grant(self, resource: Resource, raw_id: str, scopes: tuple[str, ...], minutes: int | None) -> Grant:
         """Grant scopes to an identity. Raises NotFoundError, InvalidError."""
-        grant = self._grant(raw_id, scopes, minutes)
+        _checked(scopes, minutes)
         row = await self._database.read(lambda reader: reader.one(_get, of_id=raw_id))
-        _living(row, resource, raw_id)
-        return grant
+        revoked_tick = _living(row, resource, raw_id).revoked_tick
+        if revoked_tick:  # another process may have revoked a moment ago
+            self._mark(raw_id, revoked_tick)
+        return self._grant(raw_id, scopes, minutes)
 
     def _grant(self, raw_id: str, scopes: tuple[str, ...], minutes: int | None) -> Grant:
-        if not scopes:
-            raise InvalidError("At least one scope is needed.", target="scopes")
-        for scope in scopes:
-            if scope not in SCOPES:
-                raise InvalidError(f"{scope!r} is not a scope; there are {', '.join(sorted(SCOPES))}.", target="scopes")
-        minutes = LONGEST_MINUTES if minutes is None else minutes
-        if not SHORTEST_MINUTES <= minutes <= LONGEST_MINUTES:
-            raise InvalidError(
-                f"A token lives for {SHORTEST_MINUTES} to {LONGEST_MINUTES} minutes, not {minutes}.",
-                target="expiresInMinutes",
-            )
+        minutes = _checked(scopes, minutes)
         return self.grant_until(raw_id, scopes, self._clock.now() + timedelta(minutes=minutes))
 
     def grant_until(self, raw_id: str, scopes: tuple[str, ...], expires_at: datetime) -> Grant:
@@ -133,7 +134,7 @@ class Identities:
 
     async def revoke(self, resource: Resource, raw_id: str) -> None:
         """End every token granted so far. Raises NotFoundError."""
-        tick = self._tick(raw_id)
+        tick = self._tick(raw_id) + _SKEW
 
         def unit(transaction: Transaction) -> None:
             _living(transaction.one(_get, of_id=raw_id), resource, raw_id)
@@ -181,6 +182,23 @@ _several = sa.select(identities.c.id).where(
 )
 
 
-def _living(row: Any, resource: Resource, raw_id: str) -> None:
+def _living(row: Any, resource: Resource, raw_id: str) -> Any:
     if row is None or row.deleted_at is not None or row.resource != resource.name:
         raise NotFoundError(f"There is no identity {raw_id!r} in this resource.", target=raw_id)
+    return row
+
+
+def _checked(scopes: tuple[str, ...], minutes: int | None) -> int:
+    """Check what a token is asked for; returns for how many minutes. Raises InvalidError."""
+    if not scopes:
+        raise InvalidError("At least one scope is needed.", target="scopes")
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise InvalidError(f"{scope!r} is not a scope; there are {', '.join(sorted(SCOPES))}.", target="scopes")
+    minutes = LONGEST_MINUTES if minutes is None else minutes
+    if not SHORTEST_MINUTES <= minutes <= LONGEST_MINUTES:
+        raise InvalidError(
+            f"A token lives for {SHORTEST_MINUTES} to {LONGEST_MINUTES} minutes, not {minutes}.",
+            target="expiresInMinutes",
+        )
+    return minutes

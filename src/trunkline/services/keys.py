@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -71,11 +72,23 @@ class ApiKeys:
         self._known: dict[str, ApiKey] = {}
         # one change at a time: a key that is being made twice as fast must not pass the bound
         self._changing = asyncio.Lock()
+        self._changes = 0
 
     def open(self) -> None:
         """Read what is kept."""
-        for row in self._database.read_now(lambda reader: reader.all(_all)):
-            self._known[row.id] = ApiKey(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+        self._database.watch([api_keys.name], self.refresh)
+        self._learn(self._database.read_now(lambda reader: reader.all(_all)))
+
+    async def refresh(self) -> None:
+        """Read again what another process may have made or revoked."""
+        changes = -1
+        while changes != self._changes:  # what this process changes meanwhile may not be in what was read
+            changes = self._changes
+            rows = await self._database.read(lambda reader: reader.all(_all))
+        self._learn(rows)
+
+    def _learn(self, rows: Iterable[sa.Row[Any]]) -> None:
+        self._known = {row.id: ApiKey(**row._mapping) for row in rows}  # noqa: SLF001 - SQLAlchemy's public name for it
 
     async def make(
         self, name: str, role: str, *, resource: str = "", ends_at: datetime | None = None
@@ -106,6 +119,7 @@ class ApiKeys:
             if len(self._known) >= MOST_KEYS:
                 raise ConflictError(f"There are {MOST_KEYS} API keys already; revoke those that nobody uses.")
             await self._database.write(lambda transaction: transaction.hand(_put, **row))
+            self._changes += 1
             self._known[key.id] = key
         return key, f"{PREFIX}{key.id}_{secret}"
 
@@ -122,6 +136,7 @@ class ApiKeys:
                 target="id",
             )
         await self._database.write(lambda transaction: transaction.hand(_drop, of_id=key_id))
+        self._changes += 1
         self._known.pop(key_id, None)
 
     # --- letting in ---

@@ -48,9 +48,11 @@ class Numbers:
         self._database = database
         self._clock = clock
         self._known: dict[tuple[str, str], Number] = {}
+        self._changes = 0
 
     def open(self, settings: Settings) -> None:
         """Read what is kept, and add what the settings name. Raises ConfigurationError."""
+        self._database.watch([numbers.name], self.refresh)
         for row in self._database.read_now(lambda reader: reader.all(_all)):
             self._know(Number(resource=row.resource, number=row.number, added_at=row.added_at))
         for number in settings.numbers:
@@ -58,6 +60,16 @@ class Numbers:
                 self._know(Number(resource=settings.resource.strip().lower(), number=written(number)))
             except InvalidError as error:
                 raise ConfigurationError(f"The setting numbers: {error.message}") from error
+
+    async def refresh(self) -> None:
+        """Read again what another process may have changed."""
+        changes = -1
+        while changes != self._changes:  # what this process changes meanwhile may not be in what was read
+            changes = self._changes
+            rows = await self._database.read(lambda reader: reader.all(_all))
+        named = {key: one for key, one in self._known.items() if one.added_at is None}
+        kept = [Number(resource=row.resource, number=row.number, added_at=row.added_at) for row in rows]
+        self._known = {(one.resource, one.number): one for one in kept} | named
 
     def _know(self, number: Number) -> None:
         self._known[number.resource, number.number] = number
@@ -92,6 +104,7 @@ class Numbers:
             transaction.hand(_put, **row)
 
         await self._database.write(unit)
+        self._changes += 1
         self._know(added)
         return added
 
@@ -104,4 +117,5 @@ class Numbers:
         if known.added_at is None:
             raise ConflictError(f"{number} is named by the setting numbers; take it out there.", target=number)
         await self._database.write(lambda transaction: transaction.hand(_drop, of_resource=resource, of_number=number))
+        self._changes += 1
         self._known.pop((resource, number), None)

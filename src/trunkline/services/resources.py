@@ -7,7 +7,10 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -85,31 +88,58 @@ class Resources:
         self._by_mark: dict[tuple[str, str], str] = {}
         # one change at a time: two that rest on the same old row would undo each other
         self._changing = asyncio.Lock()
+        self._changes = 0
+        self._generation = (
+            0  # when a change was written last: another process may have changed more only in a later one
+        )
         self.default = ""
 
     def open(self, settings: Settings) -> None:
         """Read what is kept; make the default resource at first start and follow its settings later."""
-        for row in self._database.read_now(lambda reader: reader.all(_all)):
-            self._note(Resource(**row._mapping))  # noqa: SLF001 - SQLAlchemy's public name for it
+        self._database.watch([resources.name], self.refresh)
+        self._learn(self._database.read_now(lambda reader: reader.all(_all)))
         try:
             self.default = _checked_name(settings.resource)
         except InvalidError as error:
             raise ConfigurationError(f"The setting resource: {error.message}") from error
+
+    async def refresh(self) -> None:
+        """Read again what another process may have changed."""
+        changes = -1
+        while changes != self._changes:  # what this process changes meanwhile may not be in what was read
+            changes = self._changes
+            rows = await self._database.read(lambda reader: reader.all(_all))
+        self._learn(rows)
+
+    def _learn(self, rows: Iterable[sa.Row[Any]]) -> None:
+        """Know what is kept, and nothing else."""
+        self._known, self._below, self._by_mark = {}, {}, {}
+        for resource in _by_name(rows).values():
+            self._note(resource)
 
     async def settle(self, settings: Settings) -> Resource:
         """Make the default resource, or bring it in line with the settings that are given.
 
         Resources of a folder that knew fewer kinds of credentials get those that they lack.
         """
-        for lacking in [one for one in self._known.values() if not one.auth_token]:
-            await self._keep(
-                msgspec.structs.replace(lacking, auth_token=self._ids.hex(), app_key=self._ids.app_key()),
-            )
-        old = self._known.get(self.default)
+        for lacking in [name for name, one in self._known.items() if not one.auth_token]:
+            await self._change(partial(self._completed, lacking))
         keys = [_checked_key(key) for key in settings.access_keys]
         if len(keys) > 2:
             raise ConfigurationError(f"A resource has two access keys; the setting access_keys names {len(keys)}.")
-        new = Resource(
+        return await self._change(lambda: self._settled(settings, keys))
+
+    def _completed(self, name: str) -> Resource:
+        """Give a resource the credentials that it lacks."""
+        old = self._known[name]
+        if old.auth_token:
+            return old
+        return msgspec.structs.replace(old, auth_token=self._ids.hex(), app_key=self._ids.app_key())
+
+    def _settled(self, settings: Settings, keys: list[str]) -> Resource:
+        """Return the default resource as the settings have it, and as it was where they say nothing."""
+        old = self._known.get(self.default)
+        return Resource(
             name=self.default,
             immutable_id=old.immutable_id if old else self._ids.guid(),
             subscription_id=settings.subscription_id or (old.subscription_id if old else self._ids.guid()),
@@ -123,8 +153,6 @@ class Resources:
             auth_token=old.auth_token if old else self._ids.hex(),
             app_key=old.app_key if old else self._ids.app_key(),
         )
-        await self._keep(new)
-        return new
 
     async def create(self, name: str, parent: str | None = None) -> Resource:
         """Make a resource with credentials of its own, or return the one of that name; "" and None are no parent.
@@ -133,30 +161,35 @@ class Resources:
         """
         name = _checked_name(name)
         async with self._changing:
-            if known := self._known.get(name):
-                if parent is not None and known.parent != parent.strip().lower():
-                    raise ConflictError(
-                        f"The account {name!r} has {_called(known.parent)}: it keeps that unless it is moved.",
-                        target="parent",
-                    )
-                return known
-            like = self._known[self.default]
-            resource = Resource(
-                name=name,
-                immutable_id=self._ids.guid(),
-                subscription_id=like.subscription_id,
-                tenant_id=like.tenant_id,
-                resource_group=like.resource_group,
-                key1=self._ids.key(),
-                key2=self._ids.key(),
-                api_key=self._ids.token(),
-                created_at=self._clock.now(),
-                parent=self._checked_parent(parent, height=1) if parent else "",
-                auth_token=self._ids.hex(),
-                app_key=self._ids.app_key(),
+            return self._as_asked(name, parent) or await self._change(
+                lambda: self._as_asked(name, parent) or self._created(name, parent)
             )
-            await self._keep(resource)
-            return resource
+
+    def _as_asked(self, name: str, parent: str | None) -> Resource | None:
+        known = self._known.get(name)
+        if known is not None and parent is not None and known.parent != parent.strip().lower():
+            raise ConflictError(
+                f"The account {name!r} has {_called(known.parent)}: it keeps that unless it is moved.",
+                target="parent",
+            )
+        return known
+
+    def _created(self, name: str, parent: str | None) -> Resource:
+        like = self._known[self.default]
+        return Resource(
+            name=name,
+            immutable_id=self._ids.guid(),
+            subscription_id=like.subscription_id,
+            tenant_id=like.tenant_id,
+            resource_group=like.resource_group,
+            key1=self._ids.key(),
+            key2=self._ids.key(),
+            api_key=self._ids.token(),
+            created_at=self._clock.now(),
+            parent=self._checked_parent(parent, height=1) if parent else "",
+            auth_token=self._ids.hex(),
+            app_key=self._ids.app_key(),
+        )
 
     async def move(self, name: str, parent: str) -> Resource:
         """Give a resource another parent, "" being none; all below it goes with it.
@@ -164,15 +197,16 @@ class Resources:
         Raises NotFoundError, ConflictError (it would stand below itself, or too deep; the default one has no parent).
         """
         async with self._changing:
-            resource = self.get(name)
-            if parent and resource.name == self.default:
-                raise ConflictError("The default account stands above all others.", target="parent")
-            if parent and parent.strip().lower() in self.family(resource.name):
-                raise ConflictError(f"{parent!r} is {resource.name!r}, or stands below it.", target="parent")
-            above = self._checked_parent(parent, height=self._height(resource.name)) if parent else ""
-            moved = msgspec.structs.replace(resource, parent=above)
-            await self._keep(moved)
-            return moved
+            return await self._change(lambda: self._moved(name, parent))
+
+    def _moved(self, name: str, parent: str) -> Resource:
+        resource = self.get(name)
+        if parent and resource.name == self.default:
+            raise ConflictError("The default account stands above all others.", target="parent")
+        if parent and parent.strip().lower() in self.family(resource.name):
+            raise ConflictError(f"{parent!r} is {resource.name!r}, or stands below it.", target="parent")
+        above = self._checked_parent(parent, height=self._height(resource.name)) if parent else ""
+        return msgspec.structs.replace(resource, parent=above)
 
     def _checked_parent(self, parent: str, *, height: int) -> str:
         """Return a parent's own name; `height` levels are to stand below it."""
@@ -194,20 +228,32 @@ class Resources:
         if key not in REPLACEABLE:
             raise InvalidError(f"What can be replaced is {', '.join(REPLACEABLE)}.", target="key")
         make = {"api_key": self._ids.token, "auth_token": self._ids.hex, "app_key": self._ids.app_key}
+        secret = make.get(key, self._ids.key)()
         async with self._changing:
-            fresh = msgspec.structs.replace(self.get(name), **{key: make.get(key, self._ids.key)()})
-            await self._keep(fresh)
-            return fresh
+            return await self._change(lambda: msgspec.structs.replace(self.get(name), **{key: secret}))
 
-    async def _keep(self, resource: Resource) -> None:
-        row = msgspec.structs.asdict(resource)
+    async def _change(self, decide: Callable[[], Resource]) -> Resource:
+        """Write what a resource becomes; decided anew when another process changed any, and this one had not heard."""
+        while True:
+            new, known = decide(), dict(self._known)
 
-        def unit(transaction: Transaction) -> None:
-            transaction.hand(_drop, of_name=resource.name)
-            transaction.hand(_put, **row)
+            def unit(transaction: Transaction, new: Resource = new, known: dict[str, Resource] = known) -> int:
+                others_wrote = transaction.generation != self._generation
+                if others_wrote and _by_name(transaction.all(_all)) != known:
+                    return _STALE
+                # also when nothing changed: a start finds out by it that a full disk takes no writes
+                transaction.hand(_drop, of_name=new.name)
+                transaction.hand(_put, **msgspec.structs.asdict(new))
+                return transaction.generation
 
-        await self._database.write(unit)
-        self._note(resource)
+            generation = await self._database.write(unit)
+            if generation == _STALE:
+                await self.refresh()
+                continue
+            self._generation = generation
+            self._changes += 1
+            self._note(new)
+            return new
 
     def _note(self, resource: Resource) -> None:
         """Know a resource from now on, as it is now."""
@@ -266,6 +312,11 @@ class Resources:
 
 
 _drop = sa.delete(resources).where(resources.c.name == sa.bindparam("of_name"))
+_STALE = -1
+
+
+def _by_name(rows: Iterable[sa.Row[Any]]) -> dict[str, Resource]:
+    return {row.name: Resource(**row._mapping) for row in rows}  # noqa: SLF001 - SQLAlchemy's public name for it
 
 
 def _marks(resource: Resource) -> tuple[tuple[str, str], ...]:

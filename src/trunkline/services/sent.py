@@ -111,6 +111,11 @@ class Channel(Protocol):
         """A lower-case word: sms, chat."""
         ...
 
+    @property
+    def tables(self) -> Sequence[str]:
+        """The tables that it reads."""
+        ...
+
     def sent(self, reader: Reader, wanted: Wanted) -> Iterator[Sent]:
         """Give its entries newest first, and by rising key within a moment, from where the list begins.
 
@@ -145,6 +150,10 @@ class Sentbox:
         """Hear of everything that is written from now on; to be called on the event loop."""
         self._arrivals.listen()
         self._database.carry(self._arrivals)
+        self._database.watch([table for channel in self._channels for table in channel.tables], self._hear)
+
+    async def _hear(self) -> None:
+        self._arrivals.ring()
 
     def dismiss(self) -> None:
         """Let everyone who waits have what there is, now and from now on: the server is about to stop."""

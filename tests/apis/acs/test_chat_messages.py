@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -276,8 +277,9 @@ def test_fifty_at_once_get_fifty_places(world: World) -> None:
         assert {answer.json["id"] for answer in mine} == {one["id"] for one in found[:50]}
 
 
-def test_a_long_thread_is_numbered_without_reading_it(world: World) -> None:
+def test_a_long_thread_is_numbered_without_reading_it(make_world: Callable[..., World]) -> None:
     """The next sequence number is one step into the primary key."""
+    world = make_world(database="")
     question = rules._last_sequence.element.params(thread_id="19:x")
     text = question.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
 

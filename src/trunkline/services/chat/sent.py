@@ -71,6 +71,11 @@ class ChatSent:
     """The channel of chat messages; a message's id is the one its sender was answered."""
 
     @property
+    def tables(self) -> Sequence[str]:
+        """The tables that it reads."""
+        return [messages.name]
+
+    @property
     def name(self) -> str:
         """The channel's name."""
         return NAME

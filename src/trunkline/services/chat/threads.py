@@ -136,7 +136,7 @@ class Threads:
         metadata: dict[str, str],
         members: list[Joining],
     ) -> Thread:
-        version = self._ticks.first(self._clock.now(), thread_id)
+        version = self._ticks.first(transaction, self._clock.now(), thread_id)
         now = from_milliseconds(version)
         thread = Thread(
             id=thread_id,

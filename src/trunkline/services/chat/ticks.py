@@ -1,7 +1,7 @@
 """Ticks: the numbers of a thread's messages and versions, milliseconds that only grow within the thread.
 
 They grow also while messages come faster than milliseconds, over a restart, and when the clock is set back:
-what this process does not remember of a thread, it reads. One process writes a thread's messages at a time.
+what this process does not remember of a thread, it reads, and everything after the turn of another process.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ class Ticks:
     def __init__(self, kept: int = _KEPT) -> None:
         self._kept = kept
         self._last: OrderedDict[str, int] = OrderedDict()
+        self._generation = 0
 
-    def first(self, now: datetime, thread_id: str) -> int:
+    def first(self, transaction: Transaction, now: datetime, thread_id: str) -> int:
         """Return the first tick of a thread that is being made."""
+        self._follow(transaction)
         return self._keep(thread_id, milliseconds(now))
 
     def next(self, transaction: Transaction, now: datetime, thread_id: str, after: int = 0) -> int:
@@ -35,10 +37,17 @@ class Ticks:
 
         The first call for a thread reads, so it stands before whatever the unit hands over.
         """
+        self._follow(transaction)
         last = self._last.get(thread_id)
         if last is None:
             last = transaction.value(_last, of_thread=thread_id) or 0
         return self._keep(thread_id, max(last + 1, after + 1, milliseconds(now)))
+
+    def _follow(self, transaction: Transaction) -> None:
+        """Forget everything when another process may have written."""
+        if self._generation != transaction.generation:
+            self._generation = transaction.generation
+            self._last.clear()
 
     def _keep(self, thread_id: str, tick: int) -> int:
         self._last[thread_id] = tick

@@ -2,7 +2,8 @@
 
 A kill loses nothing: what was due is done after the next start. Only then may a message that the carrier took just
 before be offered again, under the same id: as long as the process lives, what became of an offer is kept until it is
-written. A carrier that is slow with some messages holds up no others. One process carries the messages of a database.
+written. A carrier that is slow with some messages holds up no others. The process on duty carries the messages of a
+database.
 """
 
 from __future__ import annotations
@@ -110,6 +111,8 @@ class Carriage:
 
     async def start(self) -> None:
         """Begin with whatever is due."""
+        self._database.watch_duty(self.nudge)
+        self._database.watch([sent.name], self._look_soon)
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -130,6 +133,9 @@ class Carriage:
         """Look soon; to be called when a message was taken in."""
         self._alarm.ring()
 
+    async def _look_soon(self) -> None:
+        self.nudge()
+
     async def _run(self) -> None:
         while not self._is_ending:
             try:
@@ -149,6 +155,8 @@ class Carriage:
         Whatever was begun rings when it is done.
         """
         await self._settle()
+        if not self._database.is_on_duty:
+            return SLOW_POLL_S
         now = self._clock.now()
         rows, next_at = await self._database.read(
             lambda reader: (reader.all(_due, now=now), reader.value(_next, now=now))

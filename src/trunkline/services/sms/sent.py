@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +38,11 @@ _of_id = sa.select(sent).where(sent.c.id == sa.bindparam("of_id"))
 
 class SmsSent:
     """The channel of text messages."""
+
+    @property
+    def tables(self) -> Sequence[str]:
+        """The tables that it reads."""
+        return [sent.name]
 
     @property
     def name(self) -> str:

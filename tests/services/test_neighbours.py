@@ -1,0 +1,200 @@
+"""Two processes on one database: what one changes, the other knows, and what one does for all is done once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import states
+from tests.support.world import User, World
+from trunkline.errors import ConfigurationError, UnauthenticatedError
+from trunkline.state import news
+
+Pair = tuple[World, World]
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    """Give two houses with folders of their own on one database; the first is on duty."""
+    url = states.server().fresh()
+    first = World(tmp_path / "first", database=url)
+    second = World(tmp_path / "second", database=url, seed=8)
+    try:
+        yield first, second
+    finally:
+        second.close()
+        first.close()
+
+
+def agrees(world: World, holds: Callable[[], Any]) -> None:
+    """Wait until something holds in a world, at most a second."""
+    world.until(lambda: bool(holds()), patience_s=1.0)
+
+
+def test_they_share_the_resource_its_keys_and_the_key_that_signs(pair: Pair) -> None:
+    """A user of one is a user of the other; requests signed for one are good for both."""
+    first, second = pair
+    assert first.key == second.key
+    ada, ben = first.user(), second.user()
+    path = first.thread(ada, ben)
+    sent = second.call("POST", f"{path}/messages", json={"content": "hello"}, token=ben.token)
+    assert sent.status == 201
+    seen = first.call("GET", f"{path}/messages", token=ada.token).json["value"]
+    assert [one["content"]["message"] for one in seen if one["type"] == "text"] == ["hello"]
+
+
+def test_a_token_that_one_revokes_is_refused_by_the_other_within_a_second(pair: Pair) -> None:
+    """Whichever granted it; and a new one is good at once on either."""
+    first, second = pair
+    for ours, theirs in (pair, pair[::-1]):
+        user = theirs.user()
+        path = theirs.thread(user)
+        assert ours.call("GET", f"{path}/messages", token=user.token).status == 200
+        assert ours.call("POST", f"/identities/{user.path}/:revokeAccessTokens", key=True).status == 204
+        agrees(theirs, lambda user=user, path=path, theirs=theirs: refused(theirs, user, path))
+        for world in (first, second):
+            body = {"scopes": ["chat"]}
+            fresh = world.call("POST", f"/identities/{user.path}/:issueAccessToken", json=body, key=True).json["token"]
+            assert theirs.call("GET", f"{path}/messages", token=fresh).status == 200
+            assert ours.call("GET", f"{path}/messages", token=fresh).status == 200
+
+
+def refused(world: World, user: User, path: str) -> bool:
+    """Tell whether a world's own memory refuses a token."""
+    return user.id in world.house.identities._marks
+
+
+def test_accounts_keys_and_numbers_that_one_makes_are_known_to_the_other(pair: Pair) -> None:
+    """A key that was replaced is good no more, anywhere."""
+    first, second = pair
+    made = first.run(first.house.resources.create("other"))
+    agrees(second, lambda: second.house.resources.find("other") == made)
+    fresh = second.run(second.house.resources.regenerate("other", "key1"))
+    agrees(first, lambda: first.house.resources.get("other").key1 == fresh.key1)
+    assert fresh.key2 == made.key2
+    first.run(first.house.numbers.add("other", "+18005550123"))
+    agrees(second, lambda: second.house.numbers.owns("other", "+18005550123"))
+    second.run(second.house.numbers.remove("other", "+18005550123"))
+    agrees(first, lambda: not first.house.numbers.owns("other", "+18005550123"))
+
+
+def test_both_replace_keys_at_once_and_neither_brings_an_old_one_back(pair: Pair) -> None:
+    """Each change rests on what is in the database, not on what a process remembers."""
+    first, second = pair
+    made = first.run(first.house.resources.create("other"))
+    agrees(second, lambda: second.house.resources.find("other"))
+    one = first.run(first.house.resources.regenerate("other", "key1"))
+    two = second.run(second.house.resources.regenerate("other", "key2"))  # it may not have heard of key1 yet
+    assert two.key1 == one.key1 != made.key1
+    agrees(first, lambda: first.house.resources.get("other") == two)
+
+
+def test_an_api_key_opens_at_every_process_and_when_it_is_revoked_at_none(pair: Pair) -> None:
+    """Within a second."""
+    for ours, theirs in (pair, pair[::-1]):
+        key, text = ours.run(ours.house.api_keys.make("ci", "read"))
+        agrees(theirs, lambda key=key, theirs=theirs: key.id in {one.id for one in theirs.house.api_keys.all()})
+        assert theirs.run(theirs.house.api_keys.principal(text)).role == "reader"
+        theirs.run(theirs.house.api_keys.revoke(key.id, by=lambda _: True))
+        agrees(ours, lambda ours=ours: ours.house.api_keys.all() == [])
+        with pytest.raises(UnauthenticatedError):
+            ours.run(ours.house.api_keys.principal(text))
+
+
+def test_messages_of_one_thread_get_ids_of_their_own_from_two_processes(pair: Pair) -> None:
+    """Ids and sequence numbers grow in the order of the commits, though both clocks stand still at one moment."""
+    first, _ = pair
+    ada = first.user()
+    path = first.thread(ada)
+    ids = []
+    for number in range(20):
+        world = pair[number % 2]
+        sent = world.call("POST", f"{path}/messages", json={"content": str(number)}, token=ada.token)
+        assert sent.status == 201, sent.body
+        ids.append(int(sent.json["id"]))
+    assert ids == sorted(set(ids))
+    seen = first.call("GET", f"{path}/messages", token=ada.token).json["value"]
+    texts = sorted((int(one["sequenceId"]), one["content"]["message"]) for one in seen if one["type"] == "text")
+    assert [text for _, text in texts] == [str(number) for number in range(20)]
+    assert len({number for number, _ in texts}) == 20
+
+
+def test_of_two_writers_at_once_every_group_goes_through(pair: Pair) -> None:
+    """Hundreds of messages to one thread from both, in parallel: no conflict, no number twice."""
+    first, _ = pair
+    ada = first.user()
+    path = first.thread(ada)
+    results: dict[int, list[Any]] = {}
+
+    def send(place: int) -> None:
+        async def all_at_once() -> list[Any]:
+            return await asyncio.gather(
+                *(
+                    pair[place].request("POST", f"{path}/messages", json={"content": "x"}, token=ada.token)
+                    for _ in range(150)
+                )
+            )
+
+        results[place] = pair[place].run(all_at_once())
+
+    threads = [threading.Thread(target=send, args=(place,)) for place in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    answers = [*results[0], *results[1]]
+    assert {answer.status for answer in answers} == {201}
+    assert len({answer.json["id"] for answer in answers}) == 300
+
+
+def test_who_stands_by_takes_over_when_the_one_on_duty_stops(tmp_path: Path) -> None:
+    """There is one on duty at any time, and another within moments."""
+    url = states.server().fresh()
+    first, second = World(tmp_path / "first", database=url), World(tmp_path / "second", database=url)
+    try:
+        assert [world.house.database.is_on_duty for world in (first, second)] == [True, False]
+        first.close()
+        second.until(lambda: second.house.database.is_on_duty, patience_s=3.0)
+    finally:
+        second.close()
+
+
+def test_a_copy_of_a_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both would number their facts by the same name."""
+    monkeypatch.setattr(news, "NAME_PATIENCE_S", 0.2)
+    url = states.server().fresh()
+    first = World(tmp_path / "first", database=url)
+    try:
+        (tmp_path / "copy").mkdir()
+        (tmp_path / "copy" / "name").write_text((tmp_path / "first" / "name").read_text())
+        with pytest.raises(ConfigurationError, match="one folder is a copy of the other"):
+            World(tmp_path / "copy", database=url)
+    finally:
+        first.close()
+
+
+def test_two_that_start_at_once_on_an_empty_database_agree(tmp_path: Path) -> None:
+    """One makes the tables, the resource and the key that signs; the other uses them."""
+    url = states.server().fresh()
+    worlds: dict[int, World] = {}
+
+    def start(number: int) -> None:
+        worlds[number] = World(tmp_path / str(number), database=url, seed=number)
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    try:
+        assert len({world.key for world in worlds.values()}) == 1
+        assert len({world.house.keyring._current for world in worlds.values()}) == 1
+        assert [world.house.database.is_on_duty for world in worlds.values()].count(True) == 1
+    finally:
+        for world in worlds.values():
+            world.close()
