@@ -19,6 +19,8 @@ from trunkline.state import turns
 from trunkline.state.database import Database
 from trunkline.state.migrations import upgrade
 from trunkline.state.transaction import Transaction
+from trunkline.telemetry.inbox import Inbox
+from trunkline.telemetry.inbox import inbox as facts
 
 metadata = sa.MetaData()
 items = sa.Table("items", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("value", sa.Text))
@@ -137,6 +139,30 @@ def test_a_commit_whose_answer_is_lost_is_done_once(server: Postgres, url: str, 
 
     asyncio.run(work())
     assert kept(server, url) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("took_hold", [True, False])
+def test_posted_facts_whose_commit_is_lost_are_kept_once_and_in_order(
+    server: Postgres, url: str, *, took_hold: bool
+) -> None:
+    """Blocks are numbered within the unit: numbers of a try that was undone are left out, not used by others."""
+
+    async def work() -> None:
+        with opened(url) as database:
+            facts.create(database.engine)
+            inbox = Inbox(database, process=database.process)
+            inbox.open(0)
+            await inbox.keep([("calls", b"a"), ("calls", b"b")])
+            with broken_commit(database, server, took_hold=took_hold):
+                await asyncio.gather(inbox.keep([("calls", b"c"), ("calls", b"d")]), inbox.keep([("calls", b"e")]))
+            await inbox.keep([("calls", b"f")])
+            last = inbox.durable
+            await database.stop()
+        rows = server.do("SELECT number, body FROM inbox ORDER BY number", url)
+        assert [bytes(body) for _, body in rows] == [b"a", b"b", b"c", b"d", b"e", b"f"]
+        assert rows[-1][0] == last
+
+    asyncio.run(work())
 
 
 @contextmanager

@@ -199,18 +199,25 @@ class Database:
         return Snapshot(Path(file))
 
     def _answer(self, question: Callable[[Reader], T]) -> T:
-        connection = self._own_connection()
         try:
-            with connection.begin():
-                return question(Reader(connection))
+            return self._answer_once(question)
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
-        with connection.begin():  # the server was restarted; this connects anew
+        return self._answer_once(question)  # the server was restarted
+
+    def _answer_once(self, question: Callable[[Reader], T]) -> T:
+        connection = self._own_connection()
+        with connection.begin():
             return question(Reader(connection))
 
     def _own_connection(self) -> sa.Connection:
         connection: sa.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None and connection.invalidated:
+            # SQLAlchemy would connect it anew by itself, but forget that it sees one snapshot and writes nothing
+            self._connections.remove(connection)
+            connection.close()
+            connection = self._local.connection = None
         if connection is None:
             connection = self._local.connection = connect_to_read(self._engine)
             self._connections.append(connection)

@@ -1,8 +1,9 @@
 """News: what other processes wrote to the shared database, heard within milliseconds; and which process is on duty.
 
 One connection, in a thread of its own, hears what each turn says it wrote (LISTEN), and holds two locks that end with
-it: the process's name, which no other may bear, and the duty to do what one process does for all. On SQLite there is
-no news, and whoever holds the folder is on duty.
+it: the process's name, which no other may bear, and the duty to do what one process does for all. Both are of a schema:
+two that share a database and no tables have nothing to do with each other. On SQLite there is no news, and whoever has
+the folder is on duty.
 """
 
 from __future__ import annotations
@@ -31,11 +32,19 @@ BEAT_S = 1.0
 
 _AFTER_A_FAILURE_S = 0.5
 _BETWEEN_TRIES_S = 0.05
-NAME_PATIENCE_S = 10.0
+_REST = 4
+_LONGEST_REST_S = 0.4
+NAME_PATIENCE_S = 15.0
 """How long a process waits for its own name: the server may not know yet that it was killed a moment ago."""
 
+HANGS_S = 10.0
+"""After how long without a beat a process has its duty no more (PostgreSQL 14 and newer): it hangs."""
+
 _listen = sa.text(f"LISTEN {CHANNEL}")
-_own = sa.text("SELECT pg_try_advisory_lock(hashtextextended(:words, 0))")
+_own = sa.text("SELECT pg_try_advisory_lock(hashtextextended(:words || ' in ' || current_schema(), 0))")
+_beat_or_end = sa.text(
+    "SELECT set_config('idle_session_timeout', :ms, false) WHERE current_setting('server_version_num')::int >= 140000"
+)
 Refresh = Callable[[], Awaitable[None]]
 
 
@@ -84,7 +93,11 @@ class NoNews:
 
 
 class Watcher:
-    """Refreshes what a part remembers, again and again until it went through; one refresh at a time."""
+    """Refreshes what a part remembers, again and again until it went through; one refresh at a time.
+
+    Between two of them it rests for several times as long as the first one took: whatever others write, hearing of it
+    takes a fifth of the time at most.
+    """
 
     def __init__(self, tables: Iterable[str], refresh: Refresh) -> None:
         self.tables = frozenset(tables)
@@ -111,12 +124,15 @@ class Watcher:
     async def _run(self) -> None:
         while self._wanted:
             self._wanted = False
+            began = monotonic()
             try:
                 await self._refresh()
             except TrunklineError as error:
                 mention(_log, "what another process changed cannot be read yet", error)
                 self._wanted = True
                 await asyncio.sleep(_AFTER_A_FAILURE_S)
+            else:
+                await asyncio.sleep(min(_REST * (monotonic() - began), _LONGEST_REST_S))
 
 
 class SharedNews:
@@ -170,16 +186,17 @@ class SharedNews:
         try:
             self._connection = connection = connection.execution_options(isolation_level="AUTOCOMMIT")
             self._take_name(connection)
+            connection.execute(_beat_or_end, {"ms": str(int(HANGS_S * 1000))})
             connection.execute(_listen)
         except BaseException:
             self._disconnect()
             raise
-        self._driver.add_notify_handler(self._hear)
+        self._driver.add_notify_handler(lambda notice: self._hear(notice.payload))
 
     def _take_name(self, connection: sa.Connection) -> None:
         end = monotonic() + NAME_PATIENCE_S
         while not connection.scalar(_own, {"words": f"trunkline process {self._name}"}):
-            if monotonic() >= end:
+            if monotonic() >= end or self._stopping.is_set():
                 raise ConfigurationError(
                     "Another Trunkline with the name of this data folder uses the database: one folder is a copy of "
                     "the other. Remove the file `name` from the copy, and its facts.duckdb with it."
@@ -209,22 +226,31 @@ class SharedNews:
                         watcher.hear()  # nobody knows what was missed
                 self._beat()
                 self.trouble.succeed()
-                select.select([self._driver.fileno(), self._bell[0]], [], [], BEAT_S)
+                self._listen(until=monotonic() + BEAT_S)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
                 self._disconnect()
                 self.trouble.fail(" ".join(str(getattr(error, "orig", error)).split()))
-                select.select([self._bell[0]], [], [], _AFTER_A_FAILURE_S)
+                _wait_for([self._bell[0]], _AFTER_A_FAILURE_S)
 
     def _beat(self) -> None:
-        """Take in what was said, and see that the connection lives: the driver calls `_hear` during any statement."""
+        """See that the connection lives, and whether the duty is to be had."""
         assert self._connection is not None  # noqa: S101 - the thread connected
         if self.is_on_duty:
             self._connection.exec_driver_sql("SELECT 1")
         elif self._connection.scalar(_own, {"words": "trunkline duty"}):
             self._set_duty(on=True)
 
-    def _hear(self, notice: Any) -> None:
-        name, _, tables = notice.payload.partition(" ")
+    def _listen(self, until: float) -> None:
+        """Take in what is said, for a while. Nothing is asked for it: each group of every process says something."""
+        line = self._driver.pgconn
+        while (left_s := until - monotonic()) > 0 and not self._stopping.is_set():
+            if _wait_for([line.socket, self._bell[0]], left_s):
+                line.consume_input()
+                while (notice := line.notifies()) is not None:
+                    self._hear(notice.extra.decode())
+
+    def _hear(self, words: str) -> None:
+        name, _, tables = words.partition(" ")
         if name == self._name:
             return
         written = set(tables.split(","))
@@ -241,3 +267,11 @@ class SharedNews:
         for loop, hear in self._duty_watchers:
             with suppress(RuntimeError):  # the loop has closed
                 loop.call_soon_threadsafe(hear)
+
+
+def _wait_for(files: Iterable[int], seconds: float) -> bool:
+    """Wait until there is something to read, whatever the files' numbers are: select() ends at 1024."""
+    poll = select.poll()
+    for file in files:
+        poll.register(file, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))

@@ -8,11 +8,9 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.types.string import StrDumperUnknown, TextLoader
 
-CLASS_ID = 0x74726B6C
-"""The first half of every advisory lock of ours; one database may hold those of other programs."""
+_WRITES = "1953655660, 1"
+"""The advisory lock of whoever writes ("trkl"); one database may hold those of other programs."""
 
-WRITES = 1
-DUTY = 2
 STAND_IN = "\ufdd0"
 """Stands for U+0000, which PostgreSQL keeps in no text: a noncharacter, which nobody may send to anybody."""
 
@@ -25,14 +23,17 @@ _CONNECTING = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-# A process that hangs with the turn to write gives it up; what commits is on the disk, whatever the server's default.
+# A process that hangs with the turn to write gives it up. A unit sees what was there when its turn began, and what
+# commits is on the disk, whatever the server's defaults.
 _SESSION = """
+    SET default_transaction_isolation = 'read committed';
     SET statement_timeout = '30s';
     SET lock_timeout = '20s';
     SET idle_in_transaction_session_timeout = '10s';
     SET tcp_keepalives_idle = 5;
     SET tcp_keepalives_interval = 2;
     SET tcp_keepalives_count = 3;
+    SET tcp_user_timeout = '10s';
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
 """
 _MIGRATION = """
@@ -64,7 +65,7 @@ def open_engine(url: str) -> sa.Engine:
         if options.get("trunkline_migrates"):
             connection.exec_driver_sql(_MIGRATION)
         if options.get("trunkline_writes"):
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({CLASS_ID}, {WRITES})")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITES})")
 
     return engine
 
