@@ -203,6 +203,7 @@ class House:
             ids=ids,
             courier=self.courier,
             resource=find,
+            look_for_resources=self.resources.refresh,
             public_url=lambda: self.place.https if self.place else settings.public_url,
         )
         self.dispatcher = Dispatcher(

@@ -82,6 +82,7 @@ async def staged(folder: Path, **settings: Any) -> AsyncIterator[Scene]:
             ids=ids,
             courier=rig.courier,
             resource=ACCOUNTS.get,
+            look_for_resources=rig.database.settled,
             public_url=lambda: "https://trunkline.example",
         )
         subscriptions.open()

@@ -10,9 +10,16 @@ from typing import Any
 
 import pytest
 
+from tests.services.sms.scene import OFFICE, PHONE, rows
 from tests.support import states
+from tests.support.webhook import webhook
 from tests.support.world import User, World
-from trunkline.errors import ConfigurationError, UnauthenticatedError
+from trunkline.connection import Place
+from trunkline.errors import ConfigurationError, ConflictError, UnauthenticatedError
+from trunkline.events import outbox
+from trunkline.events.examples import example
+from trunkline.events.handshake import Verdict
+from trunkline.events.subscription import Spec
 from trunkline.state import news
 
 Pair = tuple[World, World]
@@ -94,6 +101,20 @@ def test_both_replace_keys_at_once_and_neither_brings_an_old_one_back(pair: Pair
     agrees(first, lambda: first.house.resources.get("other") == two)
 
 
+def test_both_move_accounts_at_once_and_none_stands_below_itself(pair: Pair) -> None:
+    """A change that rests on what another process changed is decided anew."""
+    first, second = pair
+    for name in ("one", "two"):
+        first.run(first.house.resources.create(name))
+    agrees(second, lambda: second.house.resources.find("two"))
+    deaf(second, {"resources", "numbers"})
+    first.run(first.house.resources.move("one", "two"))
+    with pytest.raises(ConflictError, match="stands below it"):
+        second.run(second.house.resources.move("two", "one"))
+    assert second.house.resources.family("two") == ("two", "one")
+    assert second.run(second.house.resources.create("one")) == first.house.resources.get("one")
+
+
 def test_an_api_key_opens_at_every_process_and_when_it_is_revoked_at_none(pair: Pair) -> None:
     """Within a second."""
     for ours, theirs in (pair, pair[::-1]):
@@ -150,6 +171,86 @@ def test_of_two_writers_at_once_every_group_goes_through(pair: Pair) -> None:
     answers = [*results[0], *results[1]]
     assert {answer.status for answer in answers} == {201}
     assert len({answer.json["id"] for answer in answers}) == 300
+
+
+def test_one_text_message_whichever_process_hears_the_request_again(pair: Pair) -> None:
+    """Both get it at once, by the same repeat id: one message, and both answer alike."""
+    recipient = {"to": PHONE, "repeatabilityRequestId": "A", "repeatabilityFirstSent": "never"}
+    body = {"from": OFFICE, "message": "hello", "smsRecipients": [recipient]}
+    answers = at_once(pair, lambda world: world.request("POST", "/sms", json=body, key=True))
+    assert {answer.status for answer in answers} == {202}
+    assert len({answer.json["value"][0]["messageId"] for answer in answers}) == 1
+    for world in pair:
+        assert len(rows(world)) == 1
+
+
+def test_facts_that_are_posted_to_both_with_one_key_are_kept_once(pair: Pair) -> None:
+    """As often as both are asked, at once or later."""
+    body = b'{"call_id": "c", "edge": "sdk", "mos": 4.2}'
+    headers = {"x-api-key": pair[0].house.resources.get("trunkline").api_key, "idempotency-key": "once"}
+    for world in pair:
+        world.house.place = Place(http="http://localhost:8080", https="https://localhost:8443")
+    for _ in range(2):
+        answers = at_once(pair, lambda world: world.request("POST", "/api/v1/samples?", body=body, headers=headers))
+        assert [(answer.status, answer.json["accepted"]) for answer in answers] == [(200, 1)] * 4
+    kept = []
+    for world in pair:
+        answer = world.call("POST", "/api/v1/ask?", json={"measures": ["samples.count"]}, token=headers["x-api-key"])
+        kept.append(answer.json["points"])
+    assert sum(point["values"][0] for points in kept for point in points) == 1
+
+
+def test_an_event_of_an_account_that_another_process_just_made_is_told(pair: Pair) -> None:
+    """The one on duty may hear of the subscription first: it knows its account then as well."""
+    first, second = pair
+    deaf(first, {"resources", "numbers"})
+    with webhook() as hook:
+        second.run(second.house.resources.create("shop"))
+        second.run(second.house.subscriptions.create_or_update("shop", "all", Spec(url=hook.url)))
+        assert second.run(second.house.subscriptions.settled("shop", "all")).state == "active"
+        event = example(second.house.catalogue, "SMSReceived", "shop", second.clock.now(), second.ids)
+        second.run(second.house.database.write(lambda transaction: outbox.tell(transaction, event)))
+        first.until(lambda: len(hook.events()) == 1)
+
+
+def test_a_verdict_on_what_another_process_changed_meanwhile_changes_nothing(pair: Pair) -> None:
+    """Whether this one has heard of the change or not."""
+    first, second = pair
+    deaf(first, {"subscriptions"})
+    with webhook() as hook:
+        hook.refuses = True
+        asked = first.run(first.house.subscriptions.create_or_update("trunkline", "all", Spec(url=hook.url)))
+        agrees(second, lambda: second.house.subscriptions.list("trunkline"))
+        fresh = second.run(second.house.subscriptions.change("trunkline", "all", url=f"{hook.base}/other"))
+        first.run(first.house.subscriptions._apply(asked, Verdict(accepted=True)))
+        known = first.house.subscriptions.get("trunkline", "all")
+        assert (known.code, known.wanted.url) == (fresh.code, fresh.wanted.url)
+        assert known.is_pending
+
+
+def deaf(world: World, tables: set[str]) -> None:
+    """Let nothing that remembers these tables hear of changes; whoever only looks at them hears."""
+    heard = world.house.database._news
+    assert isinstance(heard, news.SharedNews)
+    heard._watchers = [one for one in heard._watchers if not tables & one.tables or len(one.tables - tables) > 0]
+
+
+def at_once(pair: Pair, request: Callable[[World], Any]) -> list[Any]:
+    """Put a request twice to each process, all four at the same time."""
+    answers: list[Any] = []
+
+    def put(world: World) -> None:
+        async def twice() -> list[Any]:
+            return await asyncio.gather(request(world), request(world))
+
+        answers.extend(world.run(twice()))
+
+    threads = [threading.Thread(target=put, args=(world,)) for world in pair]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
 
 
 def test_who_stands_by_takes_over_when_the_one_on_duty_stops(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ class Courier:
     async def start(self) -> None:
         """Open the session and take up what waits. Raises ConfigurationError for a wrong CA file."""
         self._sender.start()
-        self._database.watch_duty(self._alarm.ring)
+        self._database.watch_duty(self._start_over)
         self._database.watch([queue.parcels.name], self._look_again)
         self._rounds = asyncio.create_task(self._go_round())
 
@@ -125,8 +125,12 @@ class Courier:
 
     async def _look_again(self) -> None:
         """Take up what another process queued, and forget what it may have changed."""
+        if self._database.is_on_duty:  # whoever stands by hears of each outcome, and has nothing to do with it
+            self._start_over()
+
+    def _start_over(self) -> None:
         for lane, _ in self._lanes.values():
-            lane.recall()
+            lane.recall()  # one that still had something under way when the duty went may wait for nothing else
         self._alarm.ring()
 
     def _open_lane(self, subscription: str) -> None:
@@ -145,8 +149,9 @@ class Courier:
         """Open a lane wherever something waits: at the start, and in case a wake was missed."""
         while True:
             with suppress(TrunklineError):
-                waiting = await self._database.read(queue.subscriptions)
-                self.wake(one for one in waiting if one not in self._lanes)
+                if self._database.is_on_duty:
+                    waiting = await self._database.read(queue.subscriptions)
+                    self.wake(one for one in waiting if one not in self._lanes)
             await self._alarm.wait(_ROUND_S)
 
     async def _carry(self, lane: Lane, parcel: Parcel) -> Outcome:

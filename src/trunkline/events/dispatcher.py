@@ -43,6 +43,7 @@ MOST_PARCELS = 2000
 
 SLOW_POLL_S = 2.0
 _AFTER_A_FAILURE_S = 1.0
+_TOLD_BY_ANOTHER = -1
 _untold_numbers = (
     sa.select(outbox.outbox.c.number)
     .where(outbox.outbox.c.told_at.is_(None))
@@ -92,6 +93,7 @@ class Dispatcher:
             self._templates[row.on].append(Template(row, camel=settings.sms_event_casing == "camel"))
         self._addresses: dict[str, list[Address]] = {}
         self._version = -1
+        self._generation = 0  # when events were told last: another process may have told them only in a later one
         self.told = 0
         self.queued = 0
         self.failed = 0
@@ -160,15 +162,18 @@ class Dispatcher:
             return True
         if found.numbers:
 
-            def unit(transaction: Transaction) -> bool:
-                if not outbox.are_untold(transaction, found.numbers):
-                    return False
+            def unit(transaction: Transaction) -> int:
+                others_wrote = transaction.generation != self._generation
+                if others_wrote and not outbox.are_untold(transaction, found.numbers):
+                    return _TOLD_BY_ANOTHER
                 _put(transaction, found.parcels)
                 outbox.mark_told(transaction, found.numbers, now)
-                return True
+                return transaction.generation
 
-            if not await self._database.write(unit):
-                return False
+            generation = await self._database.write(unit)
+            if generation == _TOLD_BY_ANOTHER:
+                return True  # what is there now is to be looked at anew
+            self._generation = generation
             self.told += len(found.numbers)
             self.queued += len(found.parcels)
             self._courier.wake({parcel.subscription for parcel in found.parcels})

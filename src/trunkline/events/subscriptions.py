@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hmac import compare_digest
 from typing import Any
 
@@ -53,8 +53,8 @@ Key = tuple[str, str]
 class Subscriptions:
     """The subscriptions of every resource; handshakes run in the background, `settled` waits for one.
 
-    `resource` finds a resource by its name or returns None; `public_url` gives the address at which
-    clients reach this server.
+    `resource` finds a resource by its name or returns None, and `look_for_resources` reads them anew; `public_url`
+    gives the address at which clients reach this server.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Subscriptions:
         ids: Ids,
         courier: Courier,
         resource: Callable[[str], Topic | None],
+        look_for_resources: Callable[[], Awaitable[None]],
         public_url: Callable[[], str],
     ) -> None:
         self._database = database
@@ -72,6 +73,7 @@ class Subscriptions:
         self._ids = ids
         self._courier = courier
         self._resource = resource
+        self._look_for_resources = look_for_resources
         self._public_url = public_url
         self._known: dict[Key, Subscription] = {}
         self.kept: Mapping[Key, bytes] = {}
@@ -96,7 +98,10 @@ class Subscriptions:
         """Read again what another process may have changed."""
         async with self._one_at_a_time:  # no change of this process can come between
             before = self._known
-            self._learn(await self._database.read(kept_now))
+            kept = await self._database.read(kept_now)
+            if any(self._resource(resource) is None for resource, _ in kept):
+                await self._look_for_resources()  # their events could be told to nobody
+            self._learn(kept)
         for key, old in before.items():
             new = self._known.get(key)
             if new is None or new.code != old.code or not new.is_pending:
@@ -306,6 +311,13 @@ class Subscriptions:
 
     async def _apply(self, asked: Subscription, verdict: Verdict) -> None:
         """Let a verdict take effect, unless the subscription became something else meanwhile."""
+        try:
+            await self._apply_at_once(asked, verdict)
+        except ConflictError:  # another process changed it, and this one has not heard of it
+            await self.refresh()
+            await self._apply_at_once(asked, verdict)
+
+    async def _apply_at_once(self, asked: Subscription, verdict: Verdict) -> None:
         async with self._one_at_a_time:
             old = self._known.get((asked.resource, asked.name.lower()))
             if old is None or old.code != asked.code or not old.is_pending:

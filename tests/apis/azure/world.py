@@ -110,6 +110,7 @@ class World:
             ids=self.ids,
             courier=self.courier,
             resource=self.resources.find,
+            look_for_resources=self.resources.refresh,
             public_url=lambda: "https://localhost:8443",
         )
         self.subscriptions.open()
