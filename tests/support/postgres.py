@@ -97,10 +97,10 @@ class Postgres:
 
     # --- databases ---
 
-    def fresh(self) -> str:
-        """Make an empty database; returns its URL."""
+    def fresh(self, like: str = "template1") -> str:
+        """Make an empty database, or one that is `like` another; returns its URL."""
         name = f"t{os.getpid()}_{next(_numbers)}"
-        self.do(f'CREATE DATABASE "{name}"')
+        self.do(f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
     def do(self, statement: str, url: str = "") -> list[Any]:
