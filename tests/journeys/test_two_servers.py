@@ -18,10 +18,10 @@ from azure.communication.chat import ChatClient, ChatParticipant, CommunicationT
 from azure.communication.chat import CommunicationUserIdentifier as User
 from azure.communication.identity import CommunicationIdentityClient
 from azure.core.exceptions import AzureError
+from tests.support.served import Served, serving
 
 from tests.crash.life import Life
 from tests.support import states
-from tests.support.served import Served, serving
 from tests.support.webhook import Webhook, webhook
 from trunkline.clock import monotonic
 from trunkline.connection import Connection

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.data.make_folder import ASKED, LATER, MESSAGES
 
+from tests.data.make_folder import ASKED, LATER, MESSAGES
 from tests.support.world import World
 from trunkline.catalogue.columns import columns
 from trunkline.catalogue.facts import KINDS
