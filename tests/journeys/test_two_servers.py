@@ -18,7 +18,6 @@ from azure.communication.chat import ChatClient, ChatParticipant, CommunicationT
 from azure.communication.chat import CommunicationUserIdentifier as User
 from azure.communication.identity import CommunicationIdentityClient
 from azure.core.exceptions import AzureError
-from tests.support.served import Served, serving
 
 from tests.crash.life import Life
 from tests.support import states
@@ -26,6 +25,7 @@ from tests.support.webhook import Webhook, webhook
 from trunkline.clock import monotonic
 from trunkline.connection import Connection
 from trunkline.events.subscription import Spec
+from trunkline.library.served import serve
 
 PATIENCE_S = 20.0
 RECEIVED = "ChatMessageReceived"
@@ -62,11 +62,6 @@ class Client:
         return self._stack.enter_context(self.chat(token).get_chat_thread_client(thread_id, **self._options))
 
 
-def of_served(stack: ExitStack, served: Served) -> Client:
-    """Return clients of a server in this process."""
-    return Client(stack, served.https, served.connection_string, served.ca_file)
-
-
 def of_life(stack: ExitStack, place: Connection) -> Client:
     """Return clients of a server in a process of its own."""
     return Client(stack, place.https, place.connection_string, place.ca_file)
@@ -76,9 +71,9 @@ def test_a_conversation_over_two_servers(tmp_path: Path, hook: Webhook) -> None:
     """Users, tokens, threads, messages and events are one, and each event is told once."""
     url = states.server().fresh()
     with ExitStack() as stack:
-        one = stack.enter_context(serving(tmp_path / "one", database=url))
-        two = stack.enter_context(serving(tmp_path / "two", database=url))
-        first, second = of_served(stack, one), of_served(stack, two)
+        one = stack.enter_context(serve(tmp_path / "one", database=url))
+        two = stack.enter_context(serve(tmp_path / "two", database=url))
+        first, second = of_life(stack, one.connection), of_life(stack, two.connection)
         # asked of the one that stands by: the one on duty has to hear of it
         two.run(two.house.subscriptions.create_or_update("trunkline", "all", Spec(url=hook.url)))
         assert two.run(two.house.subscriptions.settled("trunkline", "all")).state == "active"
