@@ -220,6 +220,21 @@ def test_an_account_sees_its_own(tmp_path: Path) -> None:
         ]
 
 
+def test_a_parent_sees_the_accounts_below_it(tmp_path: Path) -> None:
+    """Opened in its name, and never the reverse."""
+    with trunkline.serve(tmp_path) as server:
+        server.run(server.house.resources.create("parent"))
+        server.run(server.house.resources.create("child", "parent"))
+    for name in ("parent", "child"):
+        with trunkline.open(tmp_path, account=name) as line:
+            line.record({"leg_id": name}, fact="calls")
+    seen = {}
+    for name in ("parent", "child"):
+        with trunkline.open(tmp_path, account=name) as line:
+            seen[name] = [row["leg_id"] for row in line.rows("calls")]
+    assert seen == {"parent": ["parent", "child"], "child": ["child"]}
+
+
 def test_a_server_is_found_by_address_connection_string_and_folder(
     server: trunkline.Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -89,7 +89,7 @@ class Opened(Trunkline):
 def open(folder: str | os.PathLike[str], *, account: str = "", **settings: Any) -> Trunkline:  # noqa: A001 - its name
     """Open a data folder in this process, without a server; it is made if there is none.
 
-    Questions see the facts of every account, or of the one that is named and those below it; a fact that names none
+    Questions see the facts of every account, or of the named one and those below it; a fact that names none
     belongs to it, too. Raises HeldError when a server runs on the folder, ConfigurationError when it cannot be used.
     """
     background = Background("trunkline")
