@@ -48,3 +48,34 @@ class Dialect:
 
 
 DUCKDB = Dialect()
+CLICKHOUSE = Dialect(
+    bucket="intDiv(toUnixTimestamp64Micro(happened_at) - ?, ?)",
+    truncated="toUnixTimestamp64Micro(toDateTime64(date_trunc('{unit}', {moment}), 6, 'UTC'))",
+    shifted="addMicroseconds(happened_at, {offset})",
+    moment_us="toUnixTimestamp64Micro({column})",
+    entry="{column}[?]",
+    any_entry="hasAny(mapValues({column}), [{wanted}])",
+    entries="mapValues({column})",
+    text="toString({expression})",
+    # as the other engine writes a number that is whole
+    text_of_float=r"replaceRegexpOne(toString({expression}), '^([-0-9]+)$', '\\1.0')",
+    folded="lowerUTF8({text})",
+    starts="startsWith({text}, {wanted})",
+    count_if="toInt64(countIf({condition}))",
+    # this engine's sums and averages of nothing are 0 and not a number, but for these forms of them
+    aggregate_if="{aggregate}OrNullIf({column}, {condition})",
+    average_if="avgOrNullIf(toFloat64({column}), {condition})",
+    # a sum of whole numbers would start again from below when it is too large
+    sum_of_integers_if="toFloat64(sumOrNullIf(toInt128({column}), {condition}))",
+    distinct_if="toInt64(uniqExactIf({column}, {condition}))",
+    percentile_if="quantileExactInclusiveOrNullIf({share})({column}, {condition})",
+    rolled=MappingProxyType(
+        {
+            "count": "toInt64(sumIf(facts, {condition}))",
+            "sum": "sumOrNullIf({column}_sum, {condition})",
+            "avg": "sumOrNullIf({column}_sum, {condition}) / nullif(sumIf({column}_count, {condition}), 0)",
+            "min": "minOrNullIf({column}_min, {condition})",
+            "max": "maxOrNullIf({column}_max, {condition})",
+        }
+    ),
+)

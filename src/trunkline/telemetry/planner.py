@@ -305,7 +305,11 @@ def _within(table: str, columns: str, conditions: Plan, spans: Sequence[tuple[da
         )
         for first, last in spans
     ]
-    return joined(" UNION ALL ", parts)
+    if len(parts) == 1:
+        return parts[0]
+    either = joined(" UNION ALL ", parts)
+    # what follows is of all of them, in every engine
+    return Plan(f"SELECT * FROM ({either.sql})", either.bound)  # noqa: S608 - names only
 
 
 def shown_columns(table: str) -> dict[str, Column]:
