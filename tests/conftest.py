@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support import states
+from tests.support.clickhouse import Served as ClickHouse
+from tests.support.clickhouse import served as clickhouse_served
 from tests.support.issuer import Issuer, issuing
+from tests.support.stores import STORES, Place
 from tests.support.world import World
 from trunkline.library.served import Server, serve
 from trunkline.services import access
@@ -41,6 +45,29 @@ def _state(request: pytest.FixtureRequest) -> Iterator[None]:
 def pytest_sessionfinish() -> None:
     """Stop what the run shared."""
     states.close()
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], ClickHouse]]:
+    """Serve ClickHouse's engine to those who ask for it, one process for all."""
+    with ExitStack() as stack:
+        running: list[ClickHouse] = []
+
+        def server() -> ClickHouse:
+            if not running:
+                running.append(stack.enter_context(clickhouse_served(tmp_path_factory.mktemp("clickhouse"))))
+            return running[0]
+
+        yield server
+
+
+@pytest.fixture(scope="module", params=STORES)
+def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clickhouse: Callable[[], ClickHouse]
+) -> Iterator[Any]:
+    """Open each fact store in turn; the tests of a module share it."""
+    with Place(request.param, tmp_path_factory.mktemp("facts"), clickhouse).opened() as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -72,14 +72,14 @@ from trunkline.services.resources import Resource, Resources, resources
 from trunkline.services.sent import Sentbox
 from trunkline.services.sms import Sms
 from trunkline.state.database import Database
-from trunkline.state.folder import Folder
+from trunkline.state.folder import Folder, process_name
 from trunkline.state.migrations import upgrade
 from trunkline.telemetry.forgetting import Forgetting, periods
 from trunkline.telemetry.inbox import Inbox
 from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.recorder import Recorder
-from trunkline.telemetry.stores.duckdb import DuckDBStore
+from trunkline.telemetry.stores.chosen import chosen
 from trunkline.web.page import PageDoor
 
 
@@ -142,13 +142,15 @@ class House:
         self.database = Database.at(self.settings.database, self.folder.path, backlog=self.settings.backlog)
         self._stack.push_async_callback(self.database.stop)
         upgrade(self.database.engine)
-        self.store = DuckDBStore(
-            self.folder.path / "facts.duckdb",
+        self.store = chosen(
+            self.settings.facts,
+            self.folder.path,
             memory_mb=self.settings.facts_memory_mb,
             temp_mb=self.settings.facts_temp_mb,
         )
         self._stack.callback(self.store.close)
-        process = self.database.process
+        # marks in a fact store that outlives a folder must not be taken for another folder's
+        process = process_name(self.folder.path) if self.settings.facts else self.database.process
         self.inbox = Inbox(self.database, process=process)
         forgetting = Forgetting(self.store, self.clock, kept)
         self.loader = Loader(self.inbox, self.store, process=process, forgetting=forgetting)

@@ -58,6 +58,12 @@ class Settings:
         "PostgreSQL, which several processes may share.",
         secret=True,
     )
+    facts: str = _setting(
+        "",
+        "A ClickHouse database that keeps the facts instead of the data folder: "
+        "clickhouse://user:password@host:port/database, or the same with https.",
+        secret=True,
+    )
     ephemeral: bool = _setting(False, "Keep everything in a temporary folder that goes when the server stops.")
     # who may call
     resource: str = _setting("trunkline", "The name of the default resource.")

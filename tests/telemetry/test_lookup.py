@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.stores import empty, on_every_store
 from tests.telemetry.batched import append
 from trunkline.catalogue.facts import Call, Request, Sample
 from trunkline.catalogue.load import load
@@ -19,25 +18,17 @@ from trunkline.telemetry import finding
 from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.planner import Planner, shown_columns
 from trunkline.telemetry.questions import Condition, Rows
+from trunkline.telemetry.store import Store
 from trunkline.telemetry.stores.duckdb import DuckDBStore, lookup
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ALWAYS = {"start": NOW - timedelta(days=3000), "end": NOW + timedelta(days=1)}
-PLANNER = Planner(load().measures)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBStore]:
-    """Open a store that the examples of a property share."""
-    opened = DuckDBStore(tmp_path_factory.mktemp("facts") / "facts.duckdb")
-    yield opened
-    opened.close()
-
-
-def found(store: DuckDBStore, fact: str, wanted: str, **given: Any) -> list[dict[str, Any]]:
+def found(store: Store, fact: str, wanted: str, **given: Any) -> list[dict[str, Any]]:
     """Find facts as a reader does."""
     question = Rows(fact=fact, id=wanted, **{**ALWAYS, "limit": 1000, **given})
-    rows = finding.found(store, PLANNER, question)
+    rows = finding.found(store, Planner(load().measures, store.dialect), question)
     return [dict(zip(shown_columns(fact), row, strict=True)) for row in rows]
 
 
@@ -58,8 +49,8 @@ CALLS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
-@given(
+@on_every_store(
+    60,
     calls=st.lists(CALLS, max_size=8),
     wanted=IDS.filter(bool) | st.just("+14255550123"),
     limit=st.sampled_from([1, 3, 1000]),
@@ -67,13 +58,13 @@ CALLS = st.builds(
     is_sorted_out=st.booleans(),
 )
 def test_any_id_finds_what_bears_it(
-    store: DuckDBStore, calls: list[Call], wanted: str, limit: int, is_newest_first: bool, is_sorted_out: bool
+    store: Store, calls: list[Call], wanted: str, limit: int, is_newest_first: bool, is_sorted_out: bool
 ) -> None:
     """Requests and messages by their own ids, in order, a page at a time, sorted out or not."""
     store.forget("calls", NOW + timedelta(days=1))
     for call in calls:
         append(store, {"calls": [call]})
-    if is_sorted_out:
+    if is_sorted_out and isinstance(store, DuckDBStore):
         store._sort_out()
     known = {wanted}
     while wanted[:1] != "+":
@@ -100,8 +91,10 @@ def lookup_moment(row: dict[str, Any]) -> datetime:
     return datetime.fromtimestamp(row["happened_at"] / 1e6, UTC)
 
 
-def test_samples_are_found_by_every_id_of_their_call(store: DuckDBStore) -> None:
+def test_samples_are_found_by_every_id_of_their_call(store: Store) -> None:
     """By the leg's, the call's, and that which a client held before it joined; not by another account's relations."""
+    empty(store, "calls")
+    empty(store, "samples")
     legs = [
         Call(happened_at=NOW, resource="r", leg_id="l1", call_id="call", foreign_ids={"client": "before"}),
         Call(happened_at=NOW, resource="r", leg_id="l2", call_id="call"),

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.stores import empty, on_every_store
 from tests.telemetry.batched import append
 from trunkline.catalogue.columns import kind_of, tables
 from trunkline.catalogue.facts import Call, Request, Sample
@@ -27,7 +26,7 @@ from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.questions import Condition, Rows, Series, Top
 from trunkline.telemetry.rollups import rollups
-from trunkline.telemetry.stores.duckdb import DuckDBStore
+from trunkline.telemetry.store import Store
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SPAN_S = 3600
@@ -61,6 +60,13 @@ MEASURES = {
 }
 OF_REQUESTS = sorted(name for name in MEASURES if name.startswith("requests."))
 PLANNER = Planner(MEASURES)
+
+
+def planner(store: Store) -> Planner:
+    """Plan as a store spells it."""
+    return Planner(MEASURES, store.dialect)
+
+
 # words that meet each other in comparisons: cases, prefixes, quotes, wildcards of SQL, nothing
 WORDS = ("", "a", "A", "ab", "Ab", "b'--", 'b"', "%", "_", "SendChatMessage", "sendchatmessage")
 COLUMNS = ("operation", "status", "status_class", "served", "service", "caller", "extra.country", "extra.none")
@@ -151,12 +157,6 @@ def questions() -> st.SearchStrategy[Series]:
     )
 
 
-def empty(store: DuckDBStore, table: str) -> None:
-    """Take away all facts of a table, and what was made of them."""
-    for name in (table, f"{table}_by_minute") if table in rollups() else (table,):
-        store._writer.execute(f"DELETE FROM {name}")  # noqa: S608 - a name
-
-
 # --- the same by hand ---
 
 
@@ -236,24 +236,13 @@ def same(found: float | None, expected: float | None) -> bool:
     return math.isclose(found, expected, rel_tol=1e-12)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBStore]:
-    """Open a store that the examples of a property share."""
-    opened = DuckDBStore(tmp_path_factory.mktemp("facts") / "facts.duckdb")
-    yield opened
-    opened.close()
-
-
-@settings(max_examples=150, deadline=None)
-@given(facts=st.lists(requests(), max_size=25), question=questions())
-def test_a_planned_answer_is_what_counting_by_hand_gives(
-    store: DuckDBStore, facts: list[Request], question: Series
-) -> None:
+@on_every_store(150, facts=st.lists(requests(), max_size=25), question=questions())
+def test_a_planned_answer_is_what_counting_by_hand_gives(store: Store, facts: list[Request], question: Series) -> None:
     """Whatever the facts, the measures, splits, steps and conditions."""
     empty(store, "requests")
     if facts:
         append(store, {"requests": facts}, "p", 1)
-    rows = store.answer(PLANNER.plan(question))
+    rows = store.answer(planner(store).plan(question))
     splits = 1 + len(question.by)
     found = {row[:splits]: list(row[splits:]) for row in rows}
     expected = by_hand(facts, question)
@@ -271,14 +260,14 @@ ROLLED = Series(
 )
 
 
-@settings(max_examples=80, deadline=None)
-@given(
+@on_every_store(
+    80,
     batches=st.lists(st.lists(requests(), min_size=1, max_size=8), max_size=4),
     step=st.sampled_from(["", "minute", "hour", "day"]),
     is_gathered=st.booleans(),
 )
 def test_a_rollup_gives_what_the_facts_give(
-    store: DuckDBStore, batches: list[list[Request]], step: Any, is_gathered: bool
+    store: Store, batches: list[list[Request]], step: Any, is_gathered: bool
 ) -> None:
     """However they came in, its rows brought together or not, and whatever stands beside whole minutes."""
     empty(store, "requests")
@@ -287,8 +276,10 @@ def test_a_rollup_gives_what_the_facts_give(
     if is_gathered:
         store._gather("requests")
     question = msgspec.structs.replace(ROLLED, step=step)
-    plan = PLANNER.plan(question)
-    of_facts = PLANNER.plan(msgspec.structs.replace(question, measures=(*question.measures, "requests.duration_p95")))
+    plan = planner(store).plan(question)
+    of_facts = planner(store).plan(
+        msgspec.structs.replace(question, measures=(*question.measures, "requests.duration_p95"))
+    )
     assert ("requests_by_minute" in plan.sql, "requests_by_minute" in of_facts.sql) == (True, False)
     found = store.answer(plan)
     expected = [row[:-1] for row in store.answer(of_facts)]
@@ -297,27 +288,25 @@ def test_a_rollup_gives_what_the_facts_give(
         assert all(map(same, ours[3:], theirs[3:])), (ours, theirs)
 
 
-@settings(max_examples=100, deadline=None)
-@given(facts=st.lists(samples(), max_size=25), question=questions_of_samples())
-def test_what_was_not_measured_is_neither_zero_nor_a_value(
-    store: DuckDBStore, facts: list[Sample], question: Series
-) -> None:
+@on_every_store(100, facts=st.lists(samples(), max_size=25), question=questions_of_samples())
+def test_what_was_not_measured_is_neither_zero_nor_a_value(store: Store, facts: list[Sample], question: Series) -> None:
     """Averages, percentiles, distinct counts and comparisons pass over it."""
     empty(store, "samples")
     if facts:
         append(store, {"samples": facts}, "p", 1)
     splits = 1 + len(question.by)
-    found = {row[:splits]: list(row[splits:]) for row in store.answer(PLANNER.plan(question))}
+    found = {row[:splits]: list(row[splits:]) for row in store.answer(planner(store).plan(question))}
     expected = by_hand(facts, question)
     assert found.keys() == expected.keys()
     for key, values in expected.items():
         assert all(map(same, found[key], values)), (key, found[key], values)
 
 
-@settings(max_examples=80, deadline=None)
-@given(facts=st.lists(requests(), max_size=25), question=questions(), most=st.integers(1, 3), others=st.booleans())
+@on_every_store(
+    80, facts=st.lists(requests(), max_size=25), question=questions(), most=st.integers(1, 3), others=st.booleans()
+)
 def test_the_top_stands_alone_and_the_rest_together(
-    store: DuckDBStore, facts: list[Request], question: Series, most: int, others: bool
+    store: Store, facts: list[Request], question: Series, most: int, others: bool
 ) -> None:
     """By the first measure over the whole span; what is in no split has none, and percentiles stay right."""
     empty(store, "requests")
@@ -328,7 +317,7 @@ def test_the_top_stands_alone_and_the_rest_together(
     whole = by_hand(facts, msgspec.structs.replace(question, step_s=None))
     ranked = sorted(whole, key=lambda key: (whole[key][0] is None, -(whole[key][0] or 0), key))
     best = {key[1:] for key in ranked[:most]}
-    rows = store.answer(PLANNER.plan(question))
+    rows = store.answer(planner(store).plan(question))
     found = {row[: 1 + len(by)]: list(row[1 + len(by) :]) for row in rows}
     expected = by_hand([fact for fact in facts if splits_of(fact, by) in best], question)
     rest = by_hand(
@@ -367,7 +356,7 @@ def splits_of(fact: Any, by: tuple[str, ...]) -> tuple[str, ...]:
     ],
 )
 def test_a_step_of_the_calendar_begins_where_it_does_on_the_wall(
-    store: DuckDBStore, step: Any, zone: str, moment: str, expected: str
+    store: Store, step: Any, zone: str, moment: str, expected: str
 ) -> None:
     """Days of 23 and 25 hours, hours that come twice, zones of quarter hours, weeks of three kinds."""
     empty(store, "requests")
@@ -381,19 +370,17 @@ def test_a_step_of_the_calendar_begins_where_it_does_on_the_wall(
         step=step,
         zone=zone,
     )
-    ((value, count),) = store.answer(PLANNER.plan(question))
+    ((value, count),) = store.answer(planner(store).plan(question))
     assert (beginning(step, zone, value), count) == (datetime.fromisoformat(expected), 1)
 
 
-@settings(max_examples=60, deadline=None)
-@given(
+@on_every_store(
+    60,
     hours=st.lists(st.integers(0, 24 * 366), min_size=1, max_size=20),
     zone=st.sampled_from(["UTC", "Europe/Zagreb", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca"]),
     step=st.sampled_from(["day", "week from sunday", "month"]),
 )
-def test_days_weeks_and_months_are_those_of_the_place(
-    store: DuckDBStore, hours: list[int], zone: str, step: Any
-) -> None:
+def test_days_weeks_and_months_are_those_of_the_place(store: Store, hours: list[int], zone: str, step: Any) -> None:
     """As its own clock says, through a whole year with its changes."""
     empty(store, "requests")
     start = datetime(2026, 1, 1, tzinfo=UTC)
@@ -410,7 +397,7 @@ def test_days_weeks_and_months_are_those_of_the_place(
         1,
     )
     question = Series(measures=("requests.count",), start=start, end=start + timedelta(days=367), step=step, zone=zone)
-    found = {beginning(step, zone, row[0]): row[1] for row in store.answer(PLANNER.plan(question))}
+    found = {beginning(step, zone, row[0]): row[1] for row in store.answer(planner(store).plan(question))}
     place = ZoneInfo(zone)
     expected: dict[datetime, int] = defaultdict(int)
     for at in moments:
@@ -430,7 +417,7 @@ def test_a_zone_that_is_none_is_refused(zone: str) -> None:
         PLANNER.plan(Series(measures=("requests.count",), start=NOW, end=NOW, step="day", zone=zone))
 
 
-def test_the_samples_of_telephony_give_the_published_ratios(store: DuckDBStore) -> None:
+def test_the_samples_of_telephony_give_the_published_ratios(store: Store) -> None:
     """72 attempts, 54 that rang, 34 answered: answer rate 47.22 %, answer seizure ratio 62.96 %, and the rest."""
     empty(store, "calls")
     kinds: list[tuple[int, dict[str, Any]]] = [
@@ -461,11 +448,11 @@ def test_the_samples_of_telephony_give_the_published_ratios(store: DuckDBStore) 
         "calls.network_effectiveness": 0.8194,
     }
     question = Series(measures=tuple(wanted), start=NOW, end=NOW + timedelta(days=1))
-    ((_, *values),) = store.answer(PLANNER.plan(question))
+    ((_, *values),) = store.answer(planner(store).plan(question))
     assert [round(value, 4) for value in values] == list(wanted.values())
 
 
-def test_rows_are_the_facts_themselves_in_order(store: DuckDBStore) -> None:
+def test_rows_are_the_facts_themselves_in_order(store: Store) -> None:
     """A page at a time, and without what is nobody's business."""
     empty(store, "calls")
     calls = [
@@ -477,7 +464,7 @@ def test_rows_are_the_facts_themselves_in_order(store: DuckDBStore) -> None:
     span = {"start": NOW, "end": NOW + timedelta(days=1)}
 
     def legs(**given: Any) -> list[str]:
-        plan = PLANNER.rows(Rows(fact="calls", **span, **given))
+        plan = planner(store).rows(Rows(fact="calls", **span, **given))
         return [row[2] for row in store.answer(plan)]
 
     assert legs() == ["l0", "x", "l1", "l2"]
@@ -491,7 +478,7 @@ def test_rows_are_the_facts_themselves_in_order(store: DuckDBStore) -> None:
 
 @pytest.mark.parametrize("op", ["is", "starts"])
 @pytest.mark.parametrize("word", ["SendChatMessage", "SENDCHATMESSAGE", "sendchatmessage"])
-def test_a_folded_condition_takes_a_word_in_any_case(store: DuckDBStore, op: Any, word: str) -> None:
+def test_a_folded_condition_takes_a_word_in_any_case(store: Store, op: Any, word: str) -> None:
     """Whether the fact or the question has the capitals."""
     empty(store, "requests")
     fact = Request(
@@ -501,7 +488,7 @@ def test_a_folded_condition_takes_a_word_in_any_case(store: DuckDBStore, op: Any
     for fold, found in ((True, [(0, 1)]), (False, [])):
         where = (Condition(column="operation", values=(word,), op=op, fold=fold),)
         question = Series(measures=("requests.count",), start=NOW, end=NOW + timedelta(days=1), where=where)
-        assert store.answer(PLANNER.plan(question)) == found
+        assert store.answer(planner(store).plan(question)) == found
 
 
 @settings(max_examples=100, deadline=None)
@@ -563,7 +550,7 @@ def test_a_step_that_is_none_is_refused(step_s: int) -> None:
         PLANNER.plan(Series(measures=("requests.count",), start=NOW, end=NOW, step_s=step_s))
 
 
-def test_steps_are_counted_from_the_start_of_the_question(store: DuckDBStore) -> None:
+def test_steps_are_counted_from_the_start_of_the_question(store: Store) -> None:
     """Not from the full minute or hour: a question that starts at 12:00:30 has steps that do."""
     empty(store, "requests")
     moments = [NOW + timedelta(seconds=seconds) for seconds in (29, 30, 89, 90)]
@@ -574,24 +561,24 @@ def test_steps_are_counted_from_the_start_of_the_question(store: DuckDBStore) ->
     append(store, {"requests": facts}, "p", 1)
     start = NOW + timedelta(seconds=30)
     question = Series(measures=("requests.count",), start=start, end=start + timedelta(seconds=61), step_s=60)
-    assert store.answer(PLANNER.plan(question)) == [(0, 2), (1, 1)]
+    assert store.answer(planner(store).plan(question)) == [(0, 2), (1, 1)]
 
 
 @pytest.mark.parametrize(
     "start", [datetime(1, 1, 1, tzinfo=UTC), datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)]
 )
-def test_a_question_may_start_before_all_clocks(store: DuckDBStore, start: datetime) -> None:
+def test_a_question_may_start_before_all_clocks(store: Store, start: datetime) -> None:
     """Years before 1970 count as exactly as those after."""
     empty(store, "requests")
     fact = Request(happened_at=NOW, resource="r", service="s", operation="o", status=200, status_class="2xx")
     append(store, {"requests": [fact]}, "p", 1)
     question = Series(measures=("requests.count",), start=start, end=NOW + timedelta(days=1), step_s=7)
-    assert store.answer(PLANNER.plan(question)) == [((NOW - start) // timedelta(seconds=7), 1)]
+    assert store.answer(planner(store).plan(question)) == [((NOW - start) // timedelta(seconds=7), 1)]
 
 
-def test_every_measure_of_the_catalogue_can_be_asked(tmp_path: Path) -> None:
+def test_every_measure_of_the_catalogue_can_be_asked(store: Store) -> None:
     """Split by every column that its fact has."""
-    store = DuckDBStore(tmp_path / "facts.duckdb")
+    after = datetime(2100, 1, 1, tzinfo=UTC)
     for name, measure in load().measures.items():
         table = load().measures[measure.ratio[0]].source if measure.ratio else measure.source
         columns = [
@@ -600,9 +587,8 @@ def test_every_measure_of_the_catalogue_can_be_asked(tmp_path: Path) -> None:
             if not column.is_map and not column.is_inner and column.of is not datetime
         ]
         assert kind_of(table).table == table
-        plan = PLANNER.plan(
-            Series(measures=(name,), start=NOW, end=NOW + timedelta(days=1), step_s=60, by=tuple(columns))
+        plan = planner(store).plan(
+            Series(measures=(name,), start=after, end=after + timedelta(days=1), step_s=60, by=tuple(columns))
         )
         assert isinstance(plan, Plan)
         assert store.answer(plan) == []
-    store.close()
