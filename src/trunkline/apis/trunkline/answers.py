@@ -50,6 +50,7 @@ class Tables(Shape, frozen=True, kw_only=True):
     services: list[dict[str, Any]]
     other_metrics: list[dict[str, Any]]
     measures: list[dict[str, Any]]
+    words: list[dict[str, Any]]
     happenings: list[dict[str, Any]]
     event_types: list[dict[str, Any]]
     untold_event_types: list[dict[str, Any]]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from trunkline.telemetry.store import Store
+from trunkline.telemetry.stores.duckdb import DuckDBStore
+from trunkline.telemetry.stores.duckdb.room import TEMP_MB
 
 
-def chosen(facts: str, folder: Path, *, memory_mb: int, temp_mb: int) -> Store:
+def chosen(facts: str, folder: Path, *, memory_mb: int = 0, temp_mb: int = TEMP_MB) -> Store:
     """Open the store at an address, or without one the file in the folder; raises ConfigurationError.
 
     The bounds of memory and disk are the file's.
@@ -16,6 +18,4 @@ def chosen(facts: str, folder: Path, *, memory_mb: int, temp_mb: int) -> Store:
         from trunkline.telemetry.stores.clickhouse import ClickHouseStore  # noqa: PLC0415 - only where it is wanted
 
         return ClickHouseStore(facts)
-    from trunkline.telemetry.stores.duckdb import DuckDBStore  # noqa: PLC0415
-
     return DuckDBStore(folder / "facts.duckdb", memory_mb=memory_mb, temp_mb=temp_mb)
