@@ -18,6 +18,7 @@ from trunkline.sources.files import FactFile
 from trunkline.sources.rules import TAKEN, converted
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+EVENT = b'{"call_id": "a", "name": "b"}\n'
 
 
 def looked(folder: Path, name: str, text: str | bytes, fact: str = "", *, ignore_unknown: bool = False) -> FactFile:
@@ -53,7 +54,7 @@ def refused(file: FactFile) -> list[tuple[int, str, str]]:
         ("a.csv", "message_id,recipient\na,b\n", "messages", "its columns"),
         ("a.csv", "service,operation,status\nchat,Send,200\n", "requests", "its columns"),
         ("my-samples-2.csv", "call_id,edge\na,sdk\n", "samples", "its name"),
-        ("call-events.ndjson.gz", gzip.compress(b'{"call_id": "a", "name": "b"}\n', mtime=0), "call_events", "its name"),
+        ("call-events.ndjson.gz", gzip.compress(EVENT, mtime=0), "call_events", "its name"),
     ],
 )
 def test_the_facts_are_known_by_the_name_or_the_columns(

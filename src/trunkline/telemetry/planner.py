@@ -52,20 +52,31 @@ class Planner:
         if question.top is not None:
             return self._top(question, table, source, splits, measures, where, limit)
         groups = ", ".join(str(place) for place in range(1, len(splits) + 2))
-        columns = joined(", ", [self._step(question), *splits, *measures])
-        return joined(
+        keys = [self._key(table, name, place) for place, name in enumerate(question.by)]
+        named = [Plan(f"{key.sql} AS split_{place}", key.bound) for place, (key, _) in enumerate(keys)]
+        step = self._step(question)
+        counted = [Plan(f"{one.sql} AS measure_{place}", one.bound) for place, one in enumerate(measures)]
+        grouped = joined(
             "",
             [
-                Plan("SELECT "),
-                columns,
+                joined(", ", [Plan(f"SELECT {step.sql} AS step", step.bound), *named, *counted]),
                 Plan(" FROM "),
                 source,
                 Plan(" WHERE "),
                 where,
-                Plan(f" GROUP BY {groups} ORDER BY {groups}"),
-                limit,
+                Plan(f" GROUP BY {groups}"),
             ],
         )
+        shown = ["step", *(text for _, text in keys), *(f"measure_{place}" for place in range(len(measures)))]
+        answer = Plan(f"SELECT {', '.join(shown)} FROM ({grouped.sql}) ORDER BY {groups}", grouped.bound)  # noqa: S608
+        return joined("", [answer, limit])
+
+    def _key(self, table: str, name: str, place: int) -> tuple[Plan, str]:
+        """Plan what is grouped by, and spell how it is shown: a number becomes text once a group, not once a row."""
+        column, key = self._column(table, name)
+        if not key and column.of in {int, bool}:
+            return Plan(column.name), self._as_text(column, f"split_{place}")
+        return self._text(table, name), f"split_{place}"
 
     def _leaves(self, names: Iterable[str]) -> list[Measure]:
         """Return the measures that measures are made of, which are none of others."""
@@ -233,9 +244,15 @@ class Planner:
         column, key = self._column(table, name)
         if key:
             return Plan(self._dialect.entry.format(column=column.name), (key,))
+        return Plan(self._as_text(column, column.name))
+
+    def _as_text(self, column: Column, expression: str) -> str:
+        """Spell a column's values as text."""
+        if column.of is str:
+            return expression
         spelling = self._dialect.text_of_float if column.of is float else self._dialect.text
-        text = spelling.format(expression=column.name)
-        return Plan(f"coalesce({text}, '')" if column.is_optional else text)
+        text = spelling.format(expression=expression)
+        return f"coalesce({text}, '')" if column.is_optional else text
 
     def _where_all(self, table: str, start: datetime, end: datetime, where: Iterable[Condition]) -> Plan:
         span = Plan("happened_at >= ? AND happened_at < ?", (naive(start), naive(end)))
