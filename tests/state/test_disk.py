@@ -110,7 +110,7 @@ def test_a_full_disk_is_one_line_in_the_log_when_it_begins_and_one_when_it_is_ov
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many writes fail; the database says why as long as it lasts, and tries again without being asked."""
-    monkeypatch.setattr(trouble, "CALM_S", 0.05)
+    monkeypatch.setattr(trouble, "CALM_S", 0.5)
     monkeypatch.setattr(writer, "RETRY_S", 0.02)
 
     async def work() -> None:

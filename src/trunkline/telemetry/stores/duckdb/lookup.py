@@ -18,6 +18,8 @@ FOREIGN = "foreign_ids"
 PARTS = 64
 FLUSHED = 1_000_000
 """So many new entries wait at most until they are sorted out."""
+_REPEATING = {"attempts", "call_events", "samples"}
+"""Facts many of which bear one id: their entries are brought together at once, the rest when they are sorted out."""
 _PROBE = "trunkline"
 _SHAPE = "(hash UBIGINT, fact UTINYINT, first TIMESTAMP, last TIMESTAMP)"
 TABLES = tuple(kind.table for kind in KINDS)
@@ -58,10 +60,12 @@ def entered(table: str, names: Sequence[str], source: str) -> str:
         lists += [f"map_values({name})" for name in names if name == FOREIGN]
         every = f"list_concat({', '.join(lists)})" if len(lists) > 1 else lists[0]
         rows, given = "id", f"(SELECT unnest({every}) AS id, happened_at FROM {source})"  # noqa: S608 - names only
-    return (
-        f"INSERT INTO ids.fresh SELECT hash({rows}), {TABLES.index(table)}, min(happened_at), max(happened_at) "  # noqa: S608
-        f"FROM {given} WHERE {rows} <> '' GROUP BY hash({rows}), date_trunc('day', happened_at)"
-    )
+    bearing = f"FROM {given} WHERE {rows} <> ''"
+    entry = f"INSERT INTO ids.fresh SELECT hash({rows}), {TABLES.index(table)}"
+    if table in _REPEATING:
+        day = f"GROUP BY hash({rows}), date_trunc('day', happened_at)"
+        return f"{entry}, min(happened_at), max(happened_at) {bearing} {day}"
+    return f"{entry}, happened_at, happened_at {bearing}"
 
 
 def sorted_out() -> list[str]:
