@@ -1,6 +1,6 @@
 """Measures how fast samples and API records come in, beside VictoriaMetrics, and that every one of them is there.
 
-Both are sent 1000 rows a post over four connections. Ours takes lines of JSON with all columns, ids too, and answers
+Both are sent 5000 rows a post over four connections. Ours takes lines of JSON with all columns, ids too, and answers
 when they are on the disk and can be asked for; VictoriaMetrics imports the same values in whichever of its forms turns
 out fastest, merges what falls on one millisecond of one series, and writes to the disk later. Then single records over
 16 connections, and both kinds again into a store that is empty, and that has a tenth and all of `--rows` in it.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import filling, peers, report, rounds
 from benchmarks.facts import Year
-from benchmarks.ingest import rivals, takers
+from benchmarks.ingest import bodies, rivals, takers
 from benchmarks.options import Options
 from benchmarks.rounds import Figures
 
@@ -24,7 +24,7 @@ RATIOS = {
     "single_posts_of_beside": ("single_posts", "single_posts_beside"),
 }
 _SINGLE = ("requests", 1, 16)
-_POSTS = {"samples": ("samples", 1000, 4), "requests": ("requests", 1000, 4), "single_posts": _SINGLE}
+_POSTS = {"samples": ("samples", bodies.ROWS, 4), "requests": ("requests", bodies.ROWS, 4), "single_posts": _SINGLE}
 _PEERS = Path(__file__).with_name("peers.toml")
 
 

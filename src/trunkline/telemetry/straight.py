@@ -16,7 +16,7 @@ MOST_ROWS_WAITING = 1_000_000
 MOST_BYTES_WAITING = 256 * 1024 * 1024
 COMPANY_S = 0.01
 """So long a batch waits for those that are still being read: a transaction costs more than most of them."""
-_ENOUGH = 20_000
+_ENOUGH = 4_000
 
 
 @dataclass(frozen=True, eq=False)

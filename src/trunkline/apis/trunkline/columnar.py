@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -70,10 +71,12 @@ class Columns:
             raise NotPlainError from error
         if len(rows) != count:
             raise NotPlainError
-        names = [name for name, column in columns(self._kind).items() if not column.is_inner]
-        values = dict(zip(names, zip(*map(msgspec.structs.astuple, rows), strict=True), strict=True))
+        # a column at a time: a tuple a row would keep the garbage collector busier than the decoder
         return self._whole(
-            {name: self._array(column, values.get(name), count) for name, column in columns(self._kind).items()}
+            {
+                name: self._array(column, None if column.is_inner else list(map(attrgetter(name), rows)), count)
+                for name, column in columns(self._kind).items()
+            }
         )
 
     def _array(self, column: Column, values: Sequence[Any] | None, count: int) -> Any:

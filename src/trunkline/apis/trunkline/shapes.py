@@ -26,4 +26,4 @@ def posted(kind: type[Fact]) -> Any:
             fields.append((name, hint))
         elif not column.is_inner:
             fields.append((name, hint | None, None))  # what is null is left out
-    return msgspec.defstruct(f"Posted{kind.__name__}", fields, kw_only=True, forbid_unknown_fields=True)
+    return msgspec.defstruct(f"Posted{kind.__name__}", fields, kw_only=True, forbid_unknown_fields=True, gc=False)
