@@ -40,7 +40,7 @@ class Rival:
 
     def check(self, figures: Figures) -> dict[str, object]:
         """Compare how many values it says it took with what it answered; raises CannotMeasureError."""
-        expected = figures.acknowledged * bodies.ROWS * bodies.values_a_row(self._fact)
+        expected = figures.acknowledged * self.contender.rows * bodies.values_a_row(self._fact)
         taken = _taken(self._port)
         if taken != expected:
             raise CannotMeasureError(f"{self.contender.name} answered {expected} values and counts {taken}")
