@@ -55,6 +55,7 @@ class IngestHandlers:
         self._recorder = recorder
         self._callers = callers
         self._chunks: dict[str, asyncio.Event] = {}
+        self._reading = asyncio.Semaphore(1)
 
     def handlers(self) -> dict[str, Handler]:
         """Return the handler of each operation."""
@@ -81,8 +82,7 @@ class IngestHandlers:
         if is_small:
             blocks, rows = read()
         else:
-            with self._recorder.expected():
-                blocks, rows = await asyncio.to_thread(read)
+            blocks, rows = await self._read(read)
         reading.check()
         answer = _taken(reading)
         if rows is not None:
@@ -95,13 +95,18 @@ class IngestHandlers:
             await self._recorder.keep([(kind.table, block) for block in blocks])
         return json_response(answer)
 
+    async def _read(self, read: Reader) -> tuple[Sequence[bytes], Any]:
+        """Read a large body beside the loop, one after the other: two at once only take the interpreter from another."""
+        with self._recorder.expected():
+            async with self._reading:
+                return await asyncio.to_thread(read)
+
     async def _take_chunk(self, kind: type[Fact], reading: Reading, read: Reader, chunk: tuple[str, int]) -> Response:
         """Take a chunk of a file; one that came before it and is still being read goes first."""
         before, done = self._chunks.get(chunk[0]), asyncio.Event()
         self._chunks[chunk[0]] = done
         try:
-            with self._recorder.expected():
-                _, rows = await asyncio.to_thread(read)
+            _, rows = await self._read(read)
             if before is not None:
                 await before.wait()
             loading = self._recorder.load(kind.table, rows, chunk)
