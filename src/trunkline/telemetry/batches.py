@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -31,7 +32,7 @@ def schema(kind: type[Fact]) -> Any:
 def batch(kind: type[Fact], facts: Sequence[Fact]) -> Any:
     """Return facts of one kind as a table."""
     return pa.Table.from_arrays(
-        [_array(column, [getattr(fact, name) for fact in facts]) for name, column in columns(kind).items()],
+        [_array(column, list(map(attrgetter(name), facts))) for name, column in columns(kind).items()],
         schema=schema(kind),
     )
 
@@ -51,8 +52,8 @@ def empty_maps(count: int) -> Any:
 
 def _array(column: Column, values: list[Any]) -> Any:
     if column.of is datetime:
-        values = [value and _naive(value) for value in values]
-    elif column.is_map:
+        return pa.array(values, pa.timestamp("us", tz="UTC")).cast(_TYPES[datetime])
+    if column.is_map:
         if not any(values):
             return empty_maps(len(values))
         values = [list(value.items()) for value in values]
@@ -65,7 +66,3 @@ def _values(column: Column, found: Any) -> list[Any]:
     if column.is_map:
         return [dict(value) for value in found.to_pylist()]
     return list(found.to_pylist())
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -28,7 +28,9 @@ def whole(store: Store, table: str, rows: Any) -> tuple[Any, Any]:
     rows = rows.combine_chunks()
     # what has no moment of revision is of our own making, and known to be whole
     pieces = rows.filter(pc.is_valid(rows.column("revised_at")))
-    known = store.known(table, pieces) if len(pieces) else pieces
+    if not len(pieces):
+        return completed(rows), None
+    known = store.known(table, pieces)
     keys = list(zip(*(rows.column(name).to_pylist() for name in kind.key), strict=True))
     there = set(zip(*(known.column(name).to_pylist() for name in kind.key), strict=True))
     counts = Counter(keys)

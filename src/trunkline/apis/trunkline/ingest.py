@@ -96,7 +96,7 @@ class IngestHandlers:
         return json_response(answer)
 
     async def _read(self, read: Reader) -> tuple[Sequence[bytes], Any]:
-        """Read a large body beside the loop, one after the other: two at once only take the interpreter from another."""
+        """Read a large body beside the loop, one after the other: two at once take the interpreter from each other."""
         with self._recorder.expected():
             async with self._reading:
                 return await asyncio.to_thread(read)
