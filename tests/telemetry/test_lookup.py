@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from tests.support.stores import empty, on_every_store
 from tests.telemetry.batched import append
+from trunkline.catalogue.columns import shown_columns
 from trunkline.catalogue.facts import Call, Request, Sample
 from trunkline.catalogue.load import load
 from trunkline.telemetry import finding
 from trunkline.telemetry.plan import Plan
-from trunkline.telemetry.planner import Planner, shown_columns
+from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.questions import Condition, Rows
 from trunkline.telemetry.store import Store
 from trunkline.telemetry.stores.duckdb import DuckDBStore, lookup

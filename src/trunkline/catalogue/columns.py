@@ -75,6 +75,12 @@ def tables() -> dict[str, dict[str, Column]]:
     return {kind.table: columns(kind) for kind in KINDS}
 
 
+@cache
+def shown_columns(table: str) -> dict[str, Column]:
+    """Return the columns of a table that rows show and posts may give, in their order."""
+    return {name: column for name, column in tables()[table].items() if not column.is_inner}
+
+
 def kind_of(table: str) -> type[Fact]:
     """Return the kind of fact that a table holds."""
     return next(kind for kind in KINDS if kind.table == table)

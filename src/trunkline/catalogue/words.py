@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from trunkline.catalogue.columns import Column, tables
+from trunkline.catalogue.columns import shown_columns, tables
 from trunkline.catalogue.rows import Catalogue, DimensionWord, Measure
 
 _COUNTED = "requests.count"
@@ -68,8 +68,7 @@ class Dictionary:
 
     def columns(self, table: str) -> list[str]:
         """List the names of a fact's columns, ours and vendors'."""
-        own = [name for name, column in tables()[table].items() if _is_shown(column)]
-        return [*own, *(word.name for word in self._columns[table].values())]
+        return [*shown_columns(table), *(word.name for word in self._columns[table].values())]
 
 
 def measures(catalogue: Catalogue) -> dict[str, Measure]:
@@ -121,10 +120,6 @@ def _word(name: str, row: DimensionWord, vendor: str) -> Word:
     return Word(
         name=name, column=row.column, step=row.step, in_ranges=bool(row.ranges_s), values=row.values, vendor=vendor
     )
-
-
-def _is_shown(column: Column) -> bool:
-    return not column.is_inner
 
 
 def _plain(name: str) -> str:

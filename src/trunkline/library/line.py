@@ -14,7 +14,7 @@ import pyarrow as pa
 from trunkline.apis.trunkline import tabled
 from trunkline.apis.trunkline.asked import MOST_POINTS, AskRequest, RowsRequest, dictionary
 from trunkline.apis.trunkline.posted import MOST_FACTS, Rejected
-from trunkline.catalogue.columns import Column, columns, tables
+from trunkline.catalogue.columns import Column, shown_columns, tables
 from trunkline.catalogue.facts import KINDS, Fact
 from trunkline.catalogue.rows import Measure
 from trunkline.errors import InvalidError
@@ -79,10 +79,7 @@ class Known:
     @property
     def facts(self) -> Mapping[str, Mapping[str, Column]]:
         """The columns of each fact by name, each with its type, unit, values and a brief."""
-        return {
-            table: {name: column for name, column in known.items() if not column.is_inner}
-            for table, known in tables().items()
-        }
+        return {table: shown_columns(table) for table in tables()}
 
 
 class Trunkline(ABC):
@@ -219,7 +216,7 @@ def _item(one: Item, table: str) -> tuple[type[Fact], dict[str, Any]]:
     """Return the kind of a fact, and its fields as they are posted: without what is not known."""
     if isinstance(one, Fact):
         kind = type(one)
-        shown = (name for name, column in columns(kind).items() if not column.is_inner)
+        shown = shown_columns(kind.table)
         return kind, {name: value for name in shown if (value := getattr(one, name)) not in (None, "", {})}
     named = {kind.table: kind for kind in KINDS}
     if table not in named:

@@ -11,10 +11,11 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trunkline.catalogue.columns import shown_columns
 from trunkline.errors import InvalidError
 from trunkline.sources.chunks import LONGEST_LINE, MOST_BYTES, MOST_ROWS, Chunk, Cutter, LinesChunk, Plan, TableChunk
 from trunkline.sources.packing import CutOffError, Stream
-from trunkline.sources.rules import Refused, Shape, shown
+from trunkline.sources.rules import Refused, Shape
 
 _LOOKED_AT = 100
 _TOO_LONG = f"A line has at most {LONGEST_LINE} bytes."
@@ -112,7 +113,7 @@ class JsonLines(Cutter):
 
     def chunks(self, plan: Plan, after: int = 0) -> Iterator[Chunk]:
         """Yield the lines by their bytes; blank ones are left out."""
-        keep = frozenset(shown(plan.kind)) if plan.ignores_unknown else None
+        keep = frozenset(shown_columns(plan.kind.table)) if plan.ignores_unknown else None
         stream = Stream(self._path)
         for number, group in groups(_written(lines(stream)), after):
             refused, sound = _parted(group)

@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trunkline.catalogue.columns import MOMENT, Column, columns
+from trunkline.catalogue.columns import MOMENT, Column, shown_columns
 from trunkline.catalogue.facts import KINDS, Attempt, Fact
 from trunkline.clock import parse_rfc3339
 from trunkline.errors import InvalidError
@@ -42,16 +42,11 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-def shown(kind: type[Fact]) -> dict[str, Column]:
-    """Return the columns that may be given."""
-    return {name: column for name, column in columns(kind).items() if not column.is_inner}
-
-
 def placed(
     kind: type[Fact], names: Iterable[str], *, is_flat: bool = True, ignore_unknown: bool = False
 ) -> dict[str, Place | None]:
     """Return where each of the names belongs, None for what is ignored; raises InvalidError for what is unknown."""
-    known = shown(kind)
+    known = shown_columns(kind.table)
     found: dict[str, Place | None] = {}
     for name in names:
         if name in found:
@@ -91,7 +86,7 @@ def guessed(names: Iterable[str], stem: str) -> tuple[type[Fact], str]:
 
 def _likeness(kind: type[Fact], heads: set[str]) -> tuple[int, float]:
     """Return how many of the columns are none of the kind's (negative), and the share of those it needs."""
-    known = shown(kind)
+    known = shown_columns(kind.table)
     needed = {name for name, column in known.items() if column.is_required} - _FOREIGN
     return -len(heads - known.keys()), len(needed & heads) / len(needed)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from trunkline.catalogue.columns import MOMENT, Column, tables
+from trunkline.catalogue.columns import MOMENT, Column, shown_columns, tables
 from trunkline.catalogue.rows import Measure
 from trunkline.catalogue.words import nearest
 from trunkline.clock import microseconds
@@ -43,15 +43,14 @@ class Planner:
         (naming the nearest), and for measures of different facts.
         """
         table = self._table(question)
-        splits = [self._text(table, name) for name in question.by]
         where = self._where_all(table, question.start, question.end, question.where)
         rolled = rolled_up(question, table, self._leaves(question.measures))
         measures = [self._measure(name, is_rolled=rolled is not None) for name in question.measures]
         source = rolled or Plan(table)
         limit = Plan(" LIMIT ?", (question.limit,)) if question.limit is not None else Plan("")
         if question.top is not None:
-            return self._top(question, table, source, splits, measures, where, limit)
-        groups = ", ".join(str(place) for place in range(1, len(splits) + 2))
+            return self._top(question, table, source, measures, where, limit)
+        groups = _places(question)
         keys = [self._key(table, name, place) for place, name in enumerate(question.by)]
         named = [Plan(f"{key.sql} AS split_{place}", key.bound) for place, (key, _) in enumerate(keys)]
         step = self._step(question)
@@ -91,13 +90,13 @@ class Planner:
         question: Series,
         table: str,
         source: Plan,
-        splits: Sequence[Plan],
         measures: Sequence[Plan],
         where: Plan,
         limit: Plan,
     ) -> Plan:
         """Plan a series in which only the splits with most of the first measure stand alone."""
         top = question.top
+        splits = [self._text(table, name) for name in question.by]
         if top is None or not splits or not 0 < top.most <= _LARGEST:
             raise InvalidError("The top is of something: name a column to split by, and how many.", target="top")
         places = range(1, len(splits) + 1)
@@ -108,7 +107,7 @@ class Planner:
         order = ", ".join(f"split_{place}" for place in places)
         kept = ", ".join(f"split_{place} AS kept_{place}" for place in places)
         same = " AND ".join(f"split_{place} = kept_{place}" for place in places)
-        groups = ", ".join(str(place) for place in range(1, len(splits) + 2))
+        groups = _places(question)
         last = "1, kept_1 IS NULL, " + ", ".join(str(place + 1) for place in places)
         shown = ", ".join(f"kept_{place}" for place in places)
         return joined(
@@ -313,6 +312,11 @@ class Planner:
         return dialect.aggregate_if.replace("{column}", name).replace("{aggregate}", measure.agg)
 
 
+def _places(question: Series) -> str:
+    """Return the places of what is grouped by: the step, and each split."""
+    return ", ".join(str(place) for place in range(1, len(question.by) + 2))
+
+
 def _within(table: str, columns: str, conditions: Plan, spans: Sequence[tuple[datetime, datetime]]) -> Plan:
     """Plan columns of the rows that meet conditions within spans, each for itself: engines skip what lies outside."""
     parts = [
@@ -327,11 +331,6 @@ def _within(table: str, columns: str, conditions: Plan, spans: Sequence[tuple[da
     either = joined(" UNION ALL ", parts)
     # what follows is of all of them, in every engine
     return Plan(f"SELECT * FROM ({either.sql})", either.bound)  # noqa: S608 - names only
-
-
-def shown_columns(table: str) -> dict[str, Column]:
-    """Return the columns of a table that rows show, in their order."""
-    return {name: column for name, column in tables()[table].items() if not column.is_inner}
 
 
 def _meant(measure: Measure) -> Plan:

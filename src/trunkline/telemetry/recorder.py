@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trunkline.catalogue.columns import shown_columns
 from trunkline.catalogue.facts import Fact
 from trunkline.clock import from_microseconds, microseconds
 from trunkline.errors import OverloadedError, UnavailableError
@@ -23,7 +24,7 @@ from trunkline.telemetry.finding import found
 from trunkline.telemetry.inbox import Before, Beside, Block, Inbox
 from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.plan import Plan
-from trunkline.telemetry.planner import Planner, shown_columns
+from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.questions import Point, Row, Rows, Series
 from trunkline.telemetry.store import Store
 

@@ -16,8 +16,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trunkline.apis.trunkline.shapes import LEFT_OUT, posted
-from trunkline.catalogue.columns import MOMENT, Column, columns
+from trunkline.apis.trunkline.shapes import LEFT_OUT, decoder
+from trunkline.catalogue.columns import MOMENT, Column, columns, shown_columns
 from trunkline.catalogue.facts import Fact, Request, status_class
 from trunkline.errors import TrunklineError
 from trunkline.telemetry.batches import empty_maps, schema
@@ -61,12 +61,11 @@ class Columns:
         self._operation = operation
         self._span = span
         self._now = now
-        self._decoder = msgspec.json.Decoder(posted(kind))
 
     def lines(self, body: bytes, count: int) -> Any:
         """Return that many lines of JSON as a table; raises NotPlainError."""
         try:
-            rows = self._decoder.decode_lines(body)
+            rows = decoder(self._kind).decode_lines(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise NotPlainError from error
         if len(rows) != count:
@@ -94,8 +93,7 @@ class Columns:
 
     def table(self, rows: Any) -> Any:
         """Return rows in whatever columns they came as a batch of facts; raises NotPlainError."""
-        shown = {name: column for name, column in columns(self._kind).items() if not column.is_inner}
-        if set(rows.column_names) - set(shown):
+        if set(rows.column_names) - set(shown_columns(self._kind.table)):
             raise NotPlainError
         found = {
             name: self._sound(column, rows.column(name) if name in rows.column_names else None, len(rows))

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from trunkline.apis.trunkline import arrow
 from trunkline.apis.trunkline.columnar import Columns, NotPlainError
-from trunkline.apis.trunkline.shapes import LEFT_OUT, posted
-from trunkline.catalogue.columns import MOMENT, Column, columns
+from trunkline.apis.trunkline.shapes import decoder, defaults, moments, posted
+from trunkline.catalogue.columns import Column, columns, shown_columns
 from trunkline.catalogue.facts import Fact, Request, status_class
 from trunkline.catalogue.load import load
 from trunkline.errors import InvalidError, TooLargeError, TrunklineError
@@ -60,14 +60,6 @@ class Reading:
         self._kind = kind
         self._account = account
         self._now = now
-        self._decoder = msgspec.json.Decoder(posted(kind))
-        self._defaults = [
-            (name, "" if name in LEFT_OUT else column.default)
-            for name, column in columns(kind).items()
-            if not (column.is_inner or column.is_optional or name == MOMENT)
-            and (name in LEFT_OUT or not column.is_required)
-        ]
-        self._moments = [name for name, column in columns(kind).items() if column.of is datetime]
         self.accepted = 0
         self.rejected: list[Rejected] = []
         self.rejected_total = 0
@@ -120,7 +112,7 @@ class Reading:
             elif len(item) > LONGEST_LINE:
                 raise InvalidError(f"A line has at most {LONGEST_LINE} bytes.")
             else:
-                given = self._decoder.decode(item)
+                given = decoder(self._kind).decode(item)
             self._finish(given)
             return msgspec.convert(given, self._kind, from_attributes=True)
         except msgspec.ValidationError as error:
@@ -138,17 +130,17 @@ class Reading:
 
     def _finish(self, given: Any) -> None:
         """Fill in what a posted fact may leave out; raises InvalidError, and what `account` does."""
-        for name, default in self._defaults:
+        for name, default in defaults(self._kind):
             if getattr(given, name) is None:
                 setattr(given, name, default)
         try:
             given.resource = self._account(given.resource)
         except TrunklineError as error:
             raise InvalidError(error.message, target="resource") from error
-        for name in self._moments:
+        for name in moments(self._kind):
             if (moment := getattr(given, name)) is not None:
                 setattr(given, name, self._checked(name, moment))
-        if "revised_at" in self._moments and given.revised_at is None:
+        if "revised_at" in moments(self._kind) and given.revised_at is None:
             given.revised_at = self._now
         if given.happened_at is None:
             guesses = [moment for name in self._kind.guesses if (moment := getattr(given, name)) is not None]
@@ -184,8 +176,7 @@ def _explained(kind: type[Fact], text: str) -> tuple[str, str]:
     column: Column | None = columns(kind).get(path)
     if found := _UNKNOWN.fullmatch(what):
         name = found.group(1)
-        shown = [each for each, column in columns(kind).items() if not column.is_inner]
-        near = difflib.get_close_matches(name[:100], shown, n=3, cutoff=0.4)
+        near = difflib.get_close_matches(name[:100], shown_columns(kind.table), n=3, cutoff=0.4)
         return name[:100], "There is no such field" + (f"; the nearest are {', '.join(near)}." if near else ".")
     if column is not None and column.values and what.startswith("Invalid enum"):
         return path, f"It is one of: {', '.join(column.values)}."

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import typing
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 import msgspec
 
-from trunkline.catalogue.columns import MOMENT, columns, constrained
+from trunkline.catalogue.columns import MOMENT, columns, constrained, shown_columns
 from trunkline.catalogue.facts import Fact
 
 LEFT_OUT = frozenset({MOMENT, "resource", "status_class"})
@@ -27,3 +28,25 @@ def posted(kind: type[Fact]) -> Any:
         elif not column.is_inner:
             fields.append((name, hint | None, None))  # what is null is left out
     return msgspec.defstruct(f"Posted{kind.__name__}", fields, kw_only=True, forbid_unknown_fields=True, gc=False)
+
+
+@cache
+def decoder(kind: type[Fact]) -> Any:
+    """Return what decodes the shape from JSON; it checks the columns' rules."""
+    return msgspec.json.Decoder(posted(kind))
+
+
+@cache
+def defaults(kind: type[Fact]) -> list[tuple[str, Any]]:
+    """Return what is kept where nothing was given, by column, but for columns that may be empty."""
+    return [
+        (name, "" if name in LEFT_OUT else column.default)
+        for name, column in shown_columns(kind.table).items()
+        if name != MOMENT and (name in LEFT_OUT or not (column.is_required or column.is_optional))
+    ]
+
+
+@cache
+def moments(kind: type[Fact]) -> list[str]:
+    """Return the columns that hold moments."""
+    return [name for name, column in columns(kind).items() if column.of is datetime]

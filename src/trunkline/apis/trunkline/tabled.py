@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from starlette.responses import Response
 
 from trunkline.apis.trunkline.asked import Asked
+from trunkline.catalogue.columns import shown_columns
 from trunkline.clock import rfc3339
-from trunkline.telemetry.planner import shown_columns
 from trunkline.telemetry.questions import Rows
 from trunkline.telemetry.recorder import Recorder
 
