@@ -20,7 +20,8 @@ from benchmarks.ingest.takers import Taker
 from benchmarks.load import Load, Taken
 from benchmarks.query import questions
 from benchmarks.rounds import Contender, Figures
-from trunkline.apis.trunkline.posted import Body, Reading
+from trunkline.apis.trunkline.body import Body
+from trunkline.apis.trunkline.posted import Reading
 from trunkline.catalogue.columns import columns, kind_of
 from trunkline.catalogue.facts import Call
 from trunkline.telemetry.batches import facts_of

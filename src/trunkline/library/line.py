@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from trunkline.apis.trunkline import tabled
 from trunkline.apis.trunkline.asked import MOST_POINTS, AskRequest, RowsRequest, dictionary
-from trunkline.apis.trunkline.posted import MOST_FACTS, Rejected
+from trunkline.apis.trunkline.body import MOST_FACTS
+from trunkline.apis.trunkline.posted import Rejected
 from trunkline.catalogue.columns import Column, shown_columns, tables
 from trunkline.catalogue.facts import KINDS, Fact
 from trunkline.catalogue.rows import Measure

@@ -13,8 +13,9 @@ import pyarrow as pa
 from trunkline import config
 from trunkline.apis.trunkline import asked, tabled
 from trunkline.apis.trunkline.asked import AskRequest, RowsRequest
+from trunkline.apis.trunkline.body import Body
 from trunkline.apis.trunkline.ingest import STRAIGHT
-from trunkline.apis.trunkline.posted import Body, Reading
+from trunkline.apis.trunkline.posted import Reading
 from trunkline.app import House
 from trunkline.catalogue.facts import Fact
 from trunkline.connection import read

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.world import World
+from trunkline.apis.trunkline.body import LONGEST_LINE, Body
 from trunkline.apis.trunkline.ingest import OPERATIONS
-from trunkline.apis.trunkline.posted import EXAMPLES, LONGEST_LINE, MOST_LISTED, Body, Reading
+from trunkline.apis.trunkline.posted import EXAMPLES, MOST_LISTED, Reading
 from trunkline.catalogue.facts import Call, Fact, Request, Sample
 from trunkline.catalogue.load import load
 from trunkline.errors import ForbiddenError, InvalidError

@@ -15,7 +15,8 @@ from starlette.responses import Response
 from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
 from trunkline.apis.trunkline.auth import Callers
-from trunkline.apis.trunkline.posted import Body, Reading
+from trunkline.apis.trunkline.body import Body
+from trunkline.apis.trunkline.posted import Reading
 from trunkline.catalogue.facts import Call, CallEvent, Fact, Message, Request, Sample
 from trunkline.errors import ConflictError, InvalidError
 from trunkline.services import repeatability

@@ -11,8 +11,9 @@ from starlette.responses import Response
 from trunkline.api.door import Handler
 from trunkline.api.exchange import Exchange
 from trunkline.apis.trunkline import answers, errors, fact_examples
+from trunkline.apis.trunkline.body import MOST_FACTS
 from trunkline.apis.trunkline.ingest import OPERATIONS
-from trunkline.apis.trunkline.posted import EXAMPLES, MOST_FACTS
+from trunkline.apis.trunkline.posted import EXAMPLES
 from trunkline.apis.trunkline.shapes import posted
 from trunkline.apis.trunkline.tabled import ARROW, PARQUET
 from trunkline.apis.trunkline.told import IN_PATH, TEXT, TOLD, ConnectionOf, Given, Told

@@ -1,4 +1,4 @@
-"""Reads posted facts: lines of JSON, an array, or Arrow, plain or packed; tells of each that is wrong where and why."""
+"""Reads posted facts row by row or by columns; tells of each that is wrong where and why."""
 
 from __future__ import annotations
 
@@ -11,26 +11,20 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from trunkline.apis.trunkline import arrow
+from trunkline.apis.trunkline.body import LONGEST_LINE, SLICE, Body, Item, Part
 from trunkline.apis.trunkline.columnar import Columns, NotPlainError
 from trunkline.apis.trunkline.shapes import decoder, defaults, moments, posted
 from trunkline.catalogue.columns import Column, columns, shown_columns
 from trunkline.catalogue.facts import Fact, Request, status_class
 from trunkline.catalogue.load import load
-from trunkline.errors import InvalidError, TooLargeError, TrunklineError
+from trunkline.errors import InvalidError, TrunklineError
 from trunkline.telemetry.batches import batch, schema
 
-LONGEST_LINE = 64 * 1024
-MOST_UNPACKED = 32 * 1024 * 1024
-MOST_FACTS = 100_000
 MOST_LISTED = 100
-SLICE = 5000
 AHEAD = timedelta(minutes=5)
 BEHIND = timedelta(days=3660)
-_CHUNK = 256 * 1024
 _SYNTAX = "This is not JSON: {}."
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-_WORD_OF_CODEC = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
 EXAMPLES = {
     "PostRequests": '{"service": "chat", "operation": "SendChatMessage", "status": 201, "duration_ms": 12.5}',
     "PostCalls": '{"leg_id": "a1", "direction": "outbound", "recipient": "+385911234567", "sip_code": 486}',
@@ -41,8 +35,6 @@ EXAMPLES = {
 """A line to paste, for each operation."""
 Account = Callable[[str], str]
 """Returns the account that a name means to the caller; raises a TrunklineError."""
-Item = tuple[int, Any]
-"""The number of a line (or of an array's part, or of a row), and what stands there."""
 
 
 class Rejected(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +74,7 @@ class Reading:
     def batch(self, body: Body) -> Any:
         """Return the facts as one table, which may be empty: read by columns where that can be."""
         reader = Columns(self._kind, self._account, _operation, (self._now - BEHIND, self._now + AHEAD), self._now)
-        found = [table for part in body.parts() for table in self._part(reader, part)]
+        found = [table for part in body.parts for table in self._part(reader, part)]
         return pa.concat_tables(found) if found else schema(self._kind).empty_table()
 
     def _part(self, reader: Columns, part: Part) -> Iterator[Any]:
@@ -181,97 +173,3 @@ def _explained(kind: type[Fact], text: str) -> tuple[str, str]:
     if column is not None and column.values and what.startswith("Invalid enum"):
         return path, f"It is one of: {', '.join(column.values)}."
     return path, f"{what[:300]}."
-
-
-# --- bodies ---
-
-
-class Part:
-    """Some rows of a body, one after the other: as items, or as columns."""
-
-    def __init__(self, first: int, rows: Any) -> None:
-        self._first = first
-        self._rows = rows
-
-    def items(self) -> Iterator[Item]:
-        """Yield each row with its number."""
-        if isinstance(self._rows, list):
-            return ((number, line) for number, line in enumerate(self._rows, self._first) if line.strip())
-        return arrow.rows(self._rows, self._first)
-
-    def columns(self, reader: Columns) -> Any:
-        """Return the rows as a batch; raises NotPlainError."""
-        if not isinstance(self._rows, list):
-            return reader.table(self._rows)
-        if max(map(len, self._rows), default=0) > LONGEST_LINE:
-            raise NotPlainError
-        return reader.lines(b"\n".join(self._rows), sum(1 for line in self._rows if line.strip()))
-
-
-class Body:
-    """A body, unpacked: lines of JSON, an array, or Arrow. Raises InvalidError when it is none, TooLargeError."""
-
-    def __init__(self, body: bytes, media_type: str, encoding: str) -> None:
-        codecs = [word for part in encoding.lower().split(",") if (word := part.strip()) not in {"", "identity"}]
-        if len(codecs) > 1:
-            raise InvalidError("A body is packed once.", target="Content-Encoding")
-        for codec in codecs:
-            body = _unpacked(body, codec)
-        self.size = len(body)
-        self._table: Any = None
-        self._lines: list[bytes] = []
-        if arrow.is_arrow(body) or "arrow" in media_type:
-            self._table = arrow.table(body, MOST_FACTS)
-            return
-        head = body[:1000].lstrip()[:1]
-        if not head and not body.strip():
-            raise InvalidError("The body is empty: send one JSON object a line, or an array.", target="body")
-        self._lines = _elements(body) if head == b"[" else _lines(body)
-
-    def parts(self) -> Iterator[Part]:
-        """Yield the rows, some at a time."""
-        if self._table is not None:
-            return (Part(start + 1, self._table.slice(start, SLICE)) for start in range(0, self._table.num_rows, SLICE))
-        return (Part(start + 1, self._lines[start : start + SLICE]) for start in range(0, len(self._lines), SLICE))
-
-    def items(self) -> Iterator[Item]:
-        """Yield each row with its number."""
-        return (item for part in self.parts() for item in part.items())
-
-
-def _lines(body: bytes) -> list[bytes]:
-    lines = body.split(b"\n", MOST_FACTS)
-    if len(lines) > MOST_FACTS:
-        raise TooLargeError(f"At most {MOST_FACTS} facts are taken at once.")
-    if lines[0].strip() == b"{":  # one object, written over several lines for people
-        return [body]
-    return lines
-
-
-def _elements(body: bytes) -> list[bytes]:
-    try:
-        parts = msgspec.json.decode(body, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidError(f"The body is not a JSON array: {error}.", target="body") from error
-    if len(parts) > MOST_FACTS:
-        raise TooLargeError(f"At most {MOST_FACTS} facts are taken at once.")
-    return [bytes(part) for part in parts]
-
-
-def _unpacked(body: bytes, codec: str) -> bytes:
-    """Unpack a body, up to a bound."""
-    name = _WORD_OF_CODEC.get(codec)
-    if name is None:
-        raise InvalidError("A body is sent plain, or packed by gzip or zstd.", target="Content-Encoding")
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        with pa.CompressedInputStream(pa.BufferReader(body), name) as stream:
-            while chunk := stream.read(_CHUNK):
-                size += len(chunk)
-                if size > MOST_UNPACKED:
-                    raise TooLargeError(f"The unpacked body is larger than {MOST_UNPACKED} bytes.")
-                chunks.append(chunk)
-    except (OSError, pa.ArrowException) as error:
-        raise InvalidError(f"The body is not {name}.", target="Content-Encoding") from error
-    return b"".join(chunks)
