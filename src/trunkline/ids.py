@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import secrets
 import threading
 import uuid
@@ -89,3 +90,8 @@ def derived(*parts: str) -> str:
 def account_sid(immutable_id: str) -> str:
     """Return the id by which telephony SDKs name an account: AC and the 32 digits of its own id."""
     return "AC" + immutable_id.replace("-", "").lower()
+
+
+def digest(text: str) -> str:
+    """Return 32 digits that a text always gives: an id of another form, by which the first one is found as well."""
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

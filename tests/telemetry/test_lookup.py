@@ -15,6 +15,7 @@ from tests.telemetry.batched import append
 from trunkline.catalogue.columns import shown_columns
 from trunkline.catalogue.facts import Call, Request, Sample
 from trunkline.catalogue.load import load
+from trunkline.ids import digest
 from trunkline.telemetry import finding
 from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.planner import Planner
@@ -113,6 +114,23 @@ def test_samples_are_found_by_every_id_of_their_call(store: Store) -> None:
     assert found(store, "samples", "nobody") == []
 
 
+def test_a_digest_finds_its_leg_and_what_belongs_to_it(store: Store) -> None:
+    """As the leg's own id does; a digest of nobody finds nothing, and one that is an id finds that as well."""
+    empty(store, "calls")
+    empty(store, "samples")
+    legs = [
+        Call(happened_at=NOW, resource="r", leg_id="l1", call_id="call"),
+        Call(happened_at=NOW, resource="r", leg_id="l2", call_id="call"),
+        Call(happened_at=ago(3), resource="r", leg_id=digest("l3"), foreign_ids={"x": "y"}),
+        Call(happened_at=ago(4), resource="r", leg_id="l3"),
+    ]
+    append(store, {"calls": legs, "samples": [Sample(happened_at=NOW, resource="r", call_id="call")]})
+    assert [row["leg_id"] for row in found(store, "calls", digest("l1"))] == ["l1", "l2"]
+    assert [row["call_id"] for row in found(store, "samples", digest("l2"))] == ["call"]
+    assert [row["leg_id"] for row in found(store, "calls", digest("l3"))] == ["l3", digest("l3")]
+    assert found(store, "calls", digest("call")) == found(store, "calls", digest("l1").upper()) == []
+
+
 def test_ids_that_wait_are_sorted_out_when_there_are_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And found before and after."""
     monkeypatch.setattr(lookup, "FLUSHED", 10)
@@ -145,13 +163,18 @@ def test_facts_of_an_older_folder_are_found_too(tmp_path: Path) -> None:
     store = DuckDBStore(tmp_path / "facts.duckdb")
     append(store, {"calls": [Call(happened_at=NOW, resource="r", leg_id="l1", foreign_ids={"a": "b"})]})
     store.close()
-    for spoil in ("DROP SCHEMA ids CASCADE", "UPDATE ids.hashed_by SET hash = 1"):
+    without_digests = (
+        "ALTER TABLE ids.hashed_by DROP COLUMN form; DELETE FROM ids.fresh; "
+        "INSERT INTO ids.fresh SELECT hash(unnest(['l1', 'b'])), 2, happened_at, happened_at FROM calls"
+    )
+    for spoil in ("DROP SCHEMA ids CASCADE", "UPDATE ids.hashed_by SET hash = 1", without_digests):
         with duckdb.connect(str(tmp_path / "facts.duckdb")) as connection:
             connection.execute(spoil)
         store = DuckDBStore(tmp_path / "facts.duckdb")
         assert (
             [span.table for span in store.spans(["l1"])["l1"]]
             == [span.table for span in store.spans(["b"])["b"]]
+            == [span.table for span in store.spans([digest("l1")])[digest("l1")]]
             == ["calls"]
         )
         store.close()

@@ -88,13 +88,15 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True,
 
     `table` names where facts of the kind are kept. Facts of a kind with a `key` are records: pieces with the same
     values there become one. `guesses` are columns that tell the moment when none is given. Facts that never change
-    may be `rolled_by` columns: what most questions ask of them is kept by the minute as well.
+    may be `rolled_by` columns: what most questions ask of them is kept by the minute as well. A fact is found by the
+    digest of its `digested` column as well, for those who know ids only in a form of their own.
     """
 
     table: ClassVar[str]
     key: ClassVar[tuple[str, ...]] = ()
     rolled_by: ClassVar[tuple[str, ...]] = ()
     guesses: ClassVar[tuple[str, ...]] = ()
+    digested: ClassVar[str] = ""
 
     happened_at: Annotated[datetime, brief("The moment: RFC 3339, UTC unless it names a zone.")]
 
@@ -152,6 +154,7 @@ class Call(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
     table: ClassVar[str] = "calls"
     key: ClassVar[tuple[str, ...]] = ("resource", "leg_id")
     guesses: ClassVar[tuple[str, ...]] = ("seized_at", "answered_at", "ended_at", "revised_at")
+    digested: ClassVar[str] = "leg_id"
 
     resource: Annotated[Word, brief("The account; the caller's own when left out.")]
     leg_id: Annotated[Id, Rule(shortest=1), brief("The leg's own id; its pieces share it.")]

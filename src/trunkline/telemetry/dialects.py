@@ -34,6 +34,7 @@ class Dialect:
     entry: str = "coalesce({column}[?], '')"
     any_entry: str = "list_has_any(map_values({column}), [{wanted}])"
     entries: str = "map_values({column})"
+    digest: str = "md5({column})"
     text: str = "CAST({expression} AS VARCHAR)"
     text_of_float: str = "CAST({expression} AS VARCHAR)"
     folded: str = "lower({text})"
@@ -56,6 +57,7 @@ CLICKHOUSE = Dialect(
     entry="{column}[?]",
     any_entry="hasAny(mapValues({column}), [{wanted}])",
     entries="mapValues({column})",
+    digest="lower(hex(MD5({column})))",
     text="toString({expression})",
     # as the other engine writes a number that is whole
     text_of_float=r"replaceRegexpOne(toString({expression}), '^([-0-9]+)$', '\\1.0')",

@@ -5,11 +5,12 @@ Names come from the catalogue only; every value is bound, never formatted in.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from trunkline.catalogue.columns import MOMENT, Column, shown_columns, tables
+from trunkline.catalogue.columns import MOMENT, Column, kind_of, shown_columns, tables
 from trunkline.catalogue.rows import Measure
 from trunkline.catalogue.words import nearest
 from trunkline.clock import microseconds
@@ -21,6 +22,7 @@ from trunkline.telemetry.questions import Condition, Rows, Series
 from trunkline.telemetry.rolled import rolled_up
 
 _LARGEST = 2**62
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 # moments filter by their span alone, and what is inner is nobody's business
 _DIMENSIONS = {
     table: {name: column for name, column in columns.items() if column.of is not datetime and not column.is_inner}
@@ -174,7 +176,7 @@ class Planner:
         return joined("", [_within("calls", columns, conditions, spans), Plan(" LIMIT ?", (limit,))])
 
     def _bears(self, table: str, ids: Sequence[str], names: Iterable[str]) -> Plan:
-        """Plan that any of a fact's ids is one of those wanted."""
+        """Plan that any of a fact's ids is one of those wanted, or the digest of the column that has one."""
         places = ", ".join("?" * len(ids))
         parts = [
             Plan(
@@ -185,6 +187,9 @@ class Planner:
             )
             for name in names
         ]
+        if digests := tuple(one for one in ids if _DIGEST.fullmatch(one)) if kind_of(table).digested else ():
+            column = self._dialect.digest.format(column=kind_of(table).digested)
+            parts.append(Plan(f"{column} IN ({', '.join('?' * len(digests))})", digests))
         either = joined(" OR ", parts)
         return Plan(f"({either.sql})", either.bound)
 

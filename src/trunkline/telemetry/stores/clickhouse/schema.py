@@ -6,6 +6,7 @@ when a later piece makes another of it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -80,12 +81,20 @@ def prepare(server: Server) -> None:
         if kept(rollup.name) not in named:
             server.run(Plan(_create_rollup(rollup)))
     for kind in KINDS:
-        _follow(server, f"{kind.table}_into_ids", "ids", _entered(kind), named)
-        if kind.table in rollups():
-            rollup = rollups()[kind.table]
-            columns_of = ", ".join(rollup_columns(rollup))
-            into = f"{kept(rollup.name)} ({columns_of})"
-            _follow(server, f"{rollup.name}_from_facts", into, _rolled(rollup), named)
+        for name, into, select in _followers(kind):
+            _follow(server, name, into, select, named)
+
+
+def _followers(kind: type[Fact]) -> Iterator[tuple[str, str, str]]:
+    """Yield what is filled by a kind of fact: the name of that, the table, and what goes there."""
+    yield f"{kind.table}_into_ids", "ids", _entered(kind)
+    if kind.digested:
+        # apart, so that a database of an older version gains them
+        yield f"{kind.table}_digests_into_ids", "ids", _entries(kind, [f"lower(hex(MD5({kind.digested})))"])
+    if kind.table in rollups():
+        rollup = rollups()[kind.table]
+        columns_of = ", ".join(rollup_columns(rollup))
+        yield f"{rollup.name}_from_facts", f"{kept(rollup.name)} ({columns_of})", _rolled(rollup)
 
 
 def _follow(server: Server, name: str, into: str, select: str, named: set[str]) -> None:
@@ -106,8 +115,12 @@ def id_columns(kind: type[Fact]) -> list[str]:
 
 def _entered(kind: type[Fact]) -> str:
     names = id_columns(kind)
-    lists = [f"[{', '.join(name for name in names if name != FOREIGN)}]"]
-    lists += [f"mapValues({name})" for name in names if name == FOREIGN]
+    lists = [f"mapValues({name})" for name in names if name == FOREIGN]
+    return _entries(kind, [name for name in names if name != FOREIGN], lists)
+
+
+def _entries(kind: type[Fact], those: Sequence[str], lists: Sequence[str] = ()) -> str:
+    lists = [f"[{', '.join(those)}]", *lists]
     return (
         f"SELECT cityHash64(id) AS hash, {TABLES.index(kind.table)} AS fact, toDate32(happened_at) AS day, "  # noqa: S608
         "min(happened_at) AS first, max(happened_at) AS last FROM "

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import duckdb
 
-from trunkline.catalogue.columns import columns
+from trunkline.catalogue.columns import columns, kind_of
 from trunkline.catalogue.facts import KINDS, Fact
 
 FOREIGN = "foreign_ids"
@@ -21,6 +21,8 @@ FLUSHED = 1_000_000
 _REPEATING = {"attempts", "call_events", "samples"}
 """Facts many of which bear one id: their entries are brought together at once, the rest when they are sorted out."""
 _PROBE = "trunkline"
+_FORM = 2
+"""What is entered; entries of form 1 had no digests."""
 _SHAPE = "(hash UBIGINT, fact UTINYINT, first TIMESTAMP, last TIMESTAMP)"
 TABLES = tuple(kind.table for kind in KINDS)
 """A fact's table by its number in an entry: new kinds go to the end of KINDS."""
@@ -32,18 +34,32 @@ def parts() -> Iterator[tuple[int, str]]:
 
 
 def missing(connection: duckdb.DuckDBPyConnection, named: set[str]) -> list[str]:
-    """Return the statements that make the entries, and make them anew where the engine's hash has changed."""
+    """Return the statements that make the entries, and make them anew where the engine's hash has changed.
+
+    What an older version did not enter is entered.
+    """
     if "hashed_by" in named:
-        probe = connection.execute("SELECT hash = hash(?) FROM ids.hashed_by", [_PROBE]).fetchone()
-        if probe == (True,):
-            return []
+        probed = connection.execute("SELECT hash = hash(?), COLUMNS(*) FROM ids.hashed_by", [_PROBE]).fetchone()
+        if probed is not None and probed[0]:
+            return [] if probed[-1] == _FORM else list(_digests_missing(named))
     changes = ["DROP SCHEMA IF EXISTS ids CASCADE", "CREATE SCHEMA ids"]
     changes += [f"CREATE TABLE {name} {_SHAPE}" for _, name in (*parts(), (0, "ids.fresh"))]
-    changes += [f"CREATE TABLE ids.hashed_by AS SELECT hash('{_PROBE}') AS hash"]
+    changes += [_HASHED_BY]
     for kind in KINDS:
         if kind.table in named:
             changes += [entered(kind.table, id_columns(kind), kind.table), *sorted_out()]
     return changes
+
+
+_HASHED_BY = f"CREATE OR REPLACE TABLE ids.hashed_by AS SELECT hash('{_PROBE}') AS hash, {_FORM} AS form"
+
+
+def _digests_missing(named: set[str]) -> Iterator[str]:
+    for kind in KINDS:
+        if kind.digested and kind.table in named:
+            yield _entry(kind.table, _digest(kind), kind.table)
+            yield from sorted_out()
+    yield _HASHED_BY
 
 
 def id_columns(kind: type[Fact]) -> list[str]:
@@ -51,15 +67,27 @@ def id_columns(kind: type[Fact]) -> list[str]:
     return [name for name, column in columns(kind).items() if column.is_id or name == FOREIGN]
 
 
+def _digest(kind: type[Fact]) -> str:
+    return f"md5({kind.digested})"
+
+
 def entered(table: str, names: Sequence[str], source: str) -> str:
-    """Return the statement that enters the ids that facts of a source have in these columns, of which there is one."""
-    if len(names) == 1 and names[0] != FOREIGN:
-        rows, given = names[0], source  # by far the quicker way
-    else:
-        lists = [f"[{', '.join(name for name in names if name != FOREIGN)}]"]
-        lists += [f"map_values({name})" for name in names if name == FOREIGN]
-        every = f"list_concat({', '.join(lists)})" if len(lists) > 1 else lists[0]
-        rows, given = "id", f"(SELECT unnest({every}) AS id, happened_at FROM {source})"  # noqa: S608 - names only
+    """Return the statement that enters the ids that facts of a source have in these columns, of which there is one.
+
+    The digest of a column goes with it.
+    """
+    kind = kind_of(table)
+    every = [name for name in names if name != FOREIGN]
+    if kind.digested in every:
+        every.append(_digest(kind))
+    if len(every) == len(names) == 1:
+        return _entry(table, every[0], source)  # by far the quicker way
+    lists = [f"[{', '.join(every)}]", *(f"map_values({name})" for name in names if name == FOREIGN)]
+    listed = f"list_concat({', '.join(lists)})" if len(lists) > 1 else lists[0]
+    return _entry(table, "id", f"(SELECT unnest({listed}) AS id, happened_at FROM {source})")  # noqa: S608 - names only
+
+
+def _entry(table: str, rows: str, given: str) -> str:
     bearing = f"FROM {given} WHERE {rows} <> ''"
     entry = f"INSERT INTO ids.fresh SELECT hash({rows}), {TABLES.index(table)}"
     if table in _REPEATING:
