@@ -6,12 +6,14 @@ small part of a few columns, nothing is ever sorted, and no index has to be kept
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
 
 import duckdb
 
 from trunkline.catalogue.columns import columns, kind_of
 from trunkline.catalogue.facts import KINDS, Fact
+from trunkline.telemetry.store import Span
 
 FOREIGN = "foreign_ids"
 """The map in which other systems' ids of a fact stand."""
@@ -21,6 +23,8 @@ FLUSHED = 1_000_000
 _REPEATING = {"attempts", "call_events", "samples"}
 """Facts many of which bear one id: their entries are brought together at once, the rest when they are sorted out."""
 _PROBE = "trunkline"
+_FEW = 2000
+_Days = dict[tuple[int, int, date], tuple[datetime, datetime]]
 _FORM = 2
 """What is entered; entries of form 1 had no digests."""
 _SHAPE = "(hash UBIGINT, fact UTINYINT, first TIMESTAMP, last TIMESTAMP)"
@@ -116,24 +120,44 @@ def forgotten(table: str) -> list[str]:
     ]
 
 
-HASHED = "SELECT id, hash(id) FROM (SELECT unnest(?) AS id)"
-"""The question for the hashes of ids, which are bound as a list."""
+def spans(cursor: duckdb.DuckDBPyConnection, wanted: Sequence[str]) -> dict[str, list[Span]]:
+    """Return where in time facts bear each of some ids, by table and day, oldest first."""
+    found: dict[str, list[Span]] = {one: [] for one in wanted}
+    if not found:
+        return found
+    hashes = cursor.execute(f"SELECT {', '.join(['hash(?)'] * len(found))}", list(found)).fetchone() or ()
+    named = dict(zip(hashes, found, strict=True))
+    for (hashed, fact, _), (first, last) in sorted(
+        _by_day(cursor, hashes).items(), key=lambda one: (one[1][0], one[0])
+    ):
+        found[named[hashed]].append(Span(TABLES[fact], first.replace(tzinfo=UTC), last.replace(tzinfo=UTC)))
+    return found
 
 
-def found(hashes: Sequence[int]) -> tuple[str, list[int]]:
-    """Return the question for the entries of some hashes, hash by hash, and what is bound to it."""
-    parts: list[str] = []
-    bound: list[int] = []
-    for name, those in [("ids.fresh", hashes), *_parted(hashes)]:
-        parts.append(f"SELECT * FROM {name} WHERE hash IN ({', '.join('?' * len(those))})")  # noqa: S608 - names only
-        bound += those
-    read = " UNION ALL ".join(parts)
-    days = "GROUP BY hash, fact, date_trunc('day', first)"
-    return f"SELECT hash, fact, min(first), max(last) FROM ({read}) {days} ORDER BY 3, 2", bound  # noqa: S608
+def _by_day(cursor: duckdb.DuckDBPyConnection, hashes: Sequence[int]) -> _Days:
+    """Return the first and the last moment of the entries of some hashes, by hash, fact and day."""
+    read, bound = _entries(hashes)
+    some = cursor.execute(f"{read} LIMIT {_FEW}", bound).fetchall()
+    if len(some) == _FEW:  # what few bear is sooner brought together here
+        some = cursor.execute(
+            f"SELECT hash, fact, min(first), max(last) FROM ({read}) GROUP BY hash, fact, date_trunc('day', first)",  # noqa: S608
+            bound,
+        ).fetchall()
+    days: _Days = {}
+    for hashed, fact, first, last in some:
+        day = (hashed, fact, first.date())
+        earlier = days.get(day, (first, last))
+        days[day] = min(first, earlier[0]), max(last, earlier[1])
+    return days
 
 
-def _parted(hashes: Iterable[int]) -> Iterator[tuple[str, list[int]]]:
-    found: dict[int, list[int]] = {}
+def _entries(hashes: Sequence[int]) -> tuple[str, list[int]]:
+    """Return the question for the entries of some hashes, and what is bound to it."""
+    parted: dict[str, list[int]] = {"ids.fresh": list(hashes)}
     for hashed in hashes:
-        found.setdefault(hashed % PARTS, []).append(hashed)
-    return ((f"ids.part_{number:02}", those) for number, those in found.items())
+        parted.setdefault(f"ids.part_{hashed % PARTS:02}", []).append(hashed)
+    parts = [
+        f"SELECT hash, fact, first, last FROM {name} WHERE hash IN ({', '.join('?' * len(those))})"  # noqa: S608 - names only
+        for name, those in parted.items()
+    ]
+    return " UNION ALL ".join(parts), [hashed for those in parted.values() for hashed in those]

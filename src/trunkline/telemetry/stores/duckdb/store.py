@@ -213,16 +213,8 @@ class DuckDBStore:
 
     def spans(self, wanted: Sequence[str]) -> dict[str, list[Span]]:
         """Return where in time facts bear each of some ids, by table and day, oldest first; raises UnavailableError."""
-        found: dict[str, list[Span]] = {one: [] for one in wanted}
-        if not found:
-            return found
         with self._asked():
-            cursor = self._cursor()
-            names = {hashed: one for one, hashed in cursor.execute(lookup.HASHED, [list(found)]).fetchall()}
-            for hashed, fact, first, last in cursor.execute(*lookup.found(list(names))).fetchall():
-                span = Span(lookup.TABLES[fact], first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
-                found[names[hashed]].append(span)
-        return found
+            return lookup.spans(self._cursor(), wanted)
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
