@@ -91,3 +91,13 @@ def test_times_give_durations_and_numbers_the_country() -> None:
 def test_a_clock_that_went_back_gives_no_negative_duration() -> None:
     """But none at all."""
     assert complete(answered_at=NOW, ended_at=NOW - timedelta(seconds=1)).talk_ms == 0.0
+
+
+def test_a_network_is_given_or_the_first_holder_of_the_range_and_marked_so() -> None:
+    """What the number tells is never taken for what somebody knew, and goes when a later piece knows it."""
+    told = complete(direction="outbound", recipient="+385911234567")
+    assert (told.network_name, told.network_source) == ("A1 Telekom", "number range")
+    given = complete(direction="outbound", recipient="+385911234567", network_id="21902")
+    assert (given.network_name, given.network_source) == ("", "given")
+    unknown = complete(direction="outbound", recipient="+14255550123")
+    assert (unknown.network_name, unknown.network_source) == ("", "")

@@ -1,10 +1,10 @@
-"""Numbers as texts: what kind of number one is, how it is written, and which country it is of."""
+"""Numbers as texts: what kind of number one is, how it is written, of which country and whose range it is."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import phonenumbers
 
@@ -63,6 +63,30 @@ def _is_toll_free(number: str) -> bool:
 def country_of(text: str) -> str:
     """Return the country of a phone number as two letters (of those that share a code, the main one); "" if none."""
     return _of_plan(text)[1] if _E164.match(text) else ""
+
+
+def network_of(text: str) -> str:
+    """Return the network that a phone number's range was given to first; "" where that is not known.
+
+    Who has changed networks since and kept the number is told of the first one.
+    """
+    if not _E164.match(text):
+        return ""
+    names, longest = _networks()
+    for digits in range(min(len(text) - 1, longest), 1, -1):
+        found = names.get(text[1 : 1 + digits])
+        if found is not None:
+            return found
+    return ""
+
+
+@cache
+def _networks() -> tuple[dict[str, str], int]:
+    """Return the networks by the digits that their ranges begin with, and how many digits these have at most."""
+    from phonenumbers.carrierdata import CARRIER_DATA, CARRIER_LONGEST_PREFIX  # noqa: PLC0415 - large; not all need it
+
+    names = {digits: of.get("en") or next(iter(of.values())) for digits, of in CARRIER_DATA.items()}
+    return names, int(CARRIER_LONGEST_PREFIX)
 
 
 def _of_plan(number: str) -> tuple[bool, str]:

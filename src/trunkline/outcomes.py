@@ -6,13 +6,13 @@ RFC 6076, E.437 and RFC 3398.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trunkline.numbering import country_of
+from trunkline.numbering import country_of, network_of
 
 _BUSY, _NO_ANSWER, _REJECTED, _BAD_NUMBER = "busy", "no answer", "rejected", "bad number"
 _UNAVAILABLE, _CANCELLED, _FAILED, _ANSWERED = "unavailable", "cancelled", "failed", "answered"
@@ -100,21 +100,24 @@ def _unanswered(code: Any, cause: Any, rang: Any) -> Any:
 
 
 def _of_people(rows: Any) -> dict[str, Any]:
-    """Work out the other side's country, and how its network is known."""
+    """Work out the other side's country and network, and how that is known."""
     is_inbound = pc.equal(rows.column("direction"), "inbound")
     other = pc.if_else(is_inbound, rows.column("sender"), rows.column("recipient"))
-    wanted = pc.if_else(pc.equal(rows.column("country"), ""), other, "")
-    network = _any(_is(rows.column("network_id")), _is(rows.column("network_name")))
+    is_given = _any(_is(rows.column("network_id")), _is(rows.column("network_name")))
+    holder = _told(pc.if_else(is_given, "", other), network_of)
     return {
-        "country": _or(rows.column("country"), _countries(wanted)),
-        "network_source": _or(rows.column("network_source"), _if(network, "given", "")),
+        "country": _or(rows.column("country"), _told(pc.if_else(_is(rows.column("country")), "", other), country_of)),
+        "network_name": _or(rows.column("network_name"), holder),
+        "network_source": _or(
+            rows.column("network_source"), _if(is_given, "given", _if(_is(holder), "number range", ""))
+        ),
     }
 
 
-def _countries(numbers: Any) -> Any:
-    """Return the countries of numbers; each number is looked at once."""
+def _told(numbers: Any, tell: Callable[[str], str]) -> Any:
+    """Return what is told of numbers; each number is looked at once."""
     encoded = pa.chunked_array(numbers).combine_chunks().dictionary_encode()
-    known = pa.array([country_of(number) if number else "" for number in encoded.dictionary.to_pylist()], pa.string())
+    known = pa.array([tell(number) if number else "" for number in encoded.dictionary.to_pylist()], pa.string())
     return known.take(encoded.indices)
 
 

@@ -32,6 +32,7 @@ def pieces() -> st.SearchStrategy[Call]:
         second=st.integers(0, 3),
         direction=st.sampled_from(["", "", "inbound", "outbound"]),
         recipient=st.sampled_from(["", "+385911234567", "+14255550123"]),
+        network_id=st.sampled_from(["", "21902"]),
         seized_at=moment,
         answered_at=moment,
         ended_at=moment,
