@@ -25,6 +25,23 @@ def complete(**given: Any) -> Call:
 
 
 @pytest.mark.parametrize(
+    ("given", "dial_ms"),
+    [
+        ({}, None),
+        (ENDED, None),
+        (RUNG, 1000.0),
+        ({"seized_at": NOW}, None),
+        ({"seized_at": NOW - timedelta(seconds=1)}, None),
+        ({**RUNG, "dial_ms": 7.0}, 7.0),
+        ({"dial_ms": 0.0}, 0.0),
+    ],
+)
+def test_how_long_it_took_to_ring_follows_from_the_times(given: dict[str, Any], dial_ms: float | None) -> None:
+    """Where the attempt was guessed from the ringing, nobody knows."""
+    assert complete(**given).dial_ms == dial_ms
+
+
+@pytest.mark.parametrize(
     ("given", "outcome"),
     [
         ({}, ""),

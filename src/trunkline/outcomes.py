@@ -79,6 +79,7 @@ def _of_calls(rows: Any) -> dict[str, Any]:
         "seized": seized,
         "ring_ms": pc.coalesce(rows.column("ring_ms"), _between_ms(seized_at, pc.coalesce(answered_at, ended_at))),
         "talk_ms": pc.coalesce(talk_ms, _between_ms(answered_at, ended_at)),
+        "dial_ms": pc.coalesce(rows.column("dial_ms"), _dialled_ms(rows.column("happened_at"), seized_at)),
         "outcome": _or(outcome, _if(is_over, ended, "")),
         "hang_up": _or(rows.column("hang_up"), _if(hung_up, _if(broken, "error", "normal"), "")),
     }
@@ -165,6 +166,12 @@ def _among(column: Any, values: Iterable[int]) -> Any:
 
 def _text(value: str) -> Any:
     return pa.scalar(value, pa.string())
+
+
+def _dialled_ms(attempted_at: Any, seized_at: Any) -> Any:
+    """Return how long it took to ring; null where the attempt is not known and stands at the ringing."""
+    span_ms = _between_ms(attempted_at, seized_at)
+    return _if(pc.greater(span_ms, 0), span_ms, pa.scalar(None, pa.float64()))
 
 
 def _between_ms(first: Any, last: Any) -> Any:

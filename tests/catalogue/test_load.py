@@ -9,7 +9,18 @@ import pytest
 
 from trunkline.catalogue.facts import KINDS, status_class
 from trunkline.catalogue.load import VENDORS, load, problems
-from trunkline.catalogue.rows import Catalogue, EventType, Happening, Measure, Metric, Operation, OtherMetric, Service
+from trunkline.catalogue.rows import (
+    Catalogue,
+    EventType,
+    Happening,
+    Measure,
+    Metric,
+    Operation,
+    OtherMetric,
+    QualityRule,
+    Service,
+    Threshold,
+)
 from trunkline.errors import ConfigurationError
 
 SOUND = Catalogue(
@@ -272,3 +283,35 @@ def test_the_kinds_of_facts_have_tables_of_their_own() -> None:
     """And columns that a store can keep."""
     assert len({kind.table for kind in KINDS}) == len(KINDS)
     assert [status_class(status) for status in (200, 299, 404, 503)] == ["2xx", "2xx", "4xx", "5xx"]
+
+
+LOUD = QualityRule(
+    brief="b", source="s", set="tags", of="streams", any=((Threshold(value="jitter_avg_ms", above=1.0),),)
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({}, None),
+        ({"brief": ""}, "the rule loud needs a brief and a source"),
+        ({"edges": ("gate",)}, "the rule loud is about an edge or a direction that there is not"),
+        ({"directions": ("up",)}, "the rule loud is about an edge or a direction that there is not"),
+        ({"capabilities": ("smoke",)}, "the rule loud is about a capability that there is not"),
+        ({"names": ("ice failed",)}, "the rule loud needs names of events if it is about events, and only then"),
+        ({"any": ()}, "the rule loud compares nothing"),
+        ({"any": ((),)}, "the rule loud compares nothing"),
+        ({"any": ((Threshold(value="talk_ms", above=1.0),),)}, "compares talk_ms, which streams have not"),
+        ({"any": ((Threshold(value="mos_avg", above="dial_ms"),),)}, "or with what they have not"),
+        ({"any": ((Threshold(value="mos_avg"),),)}, "the rule loud needs exactly one limit for mos_avg"),
+        ({"any": ((Threshold(value="mos_avg", least=1, most=2),),)}, "needs exactly one limit for mos_avg"),
+    ],
+)
+def test_a_rule_of_quality_is_checked(changes: dict[str, Any], wrong: str | None) -> None:
+    """What it is about and what it compares must exist."""
+    rules = {"loud": msgspec.structs.replace(LOUD, **changes)}
+    found = list(problems(msgspec.structs.replace(SOUND, quality=rules)))
+    if wrong is None:
+        assert found == []
+    else:
+        assert any(wrong in sentence for sentence in found)

@@ -199,6 +199,38 @@ def test_large_whole_numbers_are_summed_as_they_are(store: Any) -> None:
     assert total == 5.0 * 2**62
 
 
+def test_the_last_value_is_the_latest_that_is_known(store: Any) -> None:
+    """Whatever the order in which readings came, and what they leave out."""
+    empty(store, "samples")
+    values = ((3, 30.0), (1, 10.0), (4, None), (2, 20.0))
+    samples = [
+        Sample(happened_at=NOW + timedelta(seconds=second), resource="r", call_id="c", total_jitter_avg_ms=value)
+        for second, value in values
+    ]
+    put(store, "samples", [*samples, Sample(happened_at=NOW, resource="r", call_id="d", jitter_ms=1.0)])
+    answer = asked(store, "samples.total_jitter_avg", by=("call_id",))
+    assert answer == {("c",): [30.0], ("d",): [None]}
+
+
+def test_calls_are_found_by_their_tags(store: Any) -> None:
+    """An empty text stands by what no longer is, so it counts as none."""
+    empty(store, "calls")
+    tags: list[dict[str, str]] = [{}, {"silence": ""}, {"silence": "yes"}, {"high jitter": "{}", "silence": "no"}]
+    calls = [Call(happened_at=NOW, resource="r", leg_id=str(number), tags=those) for number, those in enumerate(tags)]
+    put(store, "calls", calls)
+
+    def found_by(op: Any, *values: str, column: str = "tags.silence") -> list[Any]:
+        return asked(store, "calls.count", where=(Condition(column=column, op=op, values=values),)).get((), [0])
+
+    assert found_by("is not", "") == [2]
+    assert found_by("is", "") == [2]
+    assert found_by("is", "yes", "no", "neither") == [2]
+    assert found_by("is not", "yes", "no") == [2]
+    assert found_by("is not", "", column="tags.high jitter") == [1]
+    answer = asked(store, "calls.count", by=("tags.silence",))
+    assert answer == {("",): [2], ("yes",): [1], ("no",): [1]}
+
+
 def test_a_number_as_text_reads_the_same_everywhere(store: Any) -> None:
     """Whether it is whole, a fraction or nothing."""
     empty(store, "samples")

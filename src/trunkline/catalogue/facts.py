@@ -199,6 +199,12 @@ class Call(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
     extra: Annotated[Map, brief("Whatever else there is to split by.")] = {}
     revised_at: Revised = None
     older: Older = {}
+    dial_ms: Annotated[
+        Amount | None, brief("How long it took until it rang; worked out from the times when not given.")
+    ] = None
+    tags: Annotated[
+        Map, brief("What was wrong with it, and by which rule and values; nothing stands by what no longer is.")
+    ] = {}
 
 
 class Sample(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
@@ -233,7 +239,13 @@ class Sample(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
     total_bytes_received: Annotated[Count | None, brief("Bytes received since the call began.")] = None
     total_jitter_avg_ms: Annotated[Amount | None, brief("The mean jitter since the call began.")] = None
     total_jitter_max_ms: Annotated[Amount | None, brief("The worst jitter since the call began.")] = None
-    extra: Annotated[Map, brief("Where and with what it was measured: region, address, device …")] = {}
+    extra: Annotated[
+        Map,
+        brief(
+            "Where and with what it was measured: region, address, device …; delayed_200_ms: packets that came 200 ms "
+            "late or later since the call began."
+        ),
+    ] = {}
 
 
 class CallEvent(Fact, frozen=True, kw_only=True, gc=False, array_like=True):

@@ -16,6 +16,7 @@ import msgspec
 from trunkline.catalogue.columns import Column, columns, tables
 from trunkline.catalogue.facts import Request
 from trunkline.catalogue.rows import (
+    RULED_VALUES,
     Catalogue,
     DeliveryOutcome,
     DimensionWord,
@@ -24,6 +25,7 @@ from trunkline.catalogue.rows import (
     Measure,
     Operation,
     OtherMetric,
+    QualityRule,
     Service,
     SimulatedNumber,
     Words,
@@ -53,6 +55,7 @@ def load() -> Catalogue:
         untold_event_types=_table(root / "acs" / "untold_event_types.toml", str),
         delivery_outcomes=_table(root / "acs" / "delivery_outcomes.toml", DeliveryOutcome),
         simulated_numbers=_table(root / "simulated_numbers.toml", SimulatedNumber),
+        quality=_table(root / "quality.toml", QualityRule),
         words={
             vendor: _convert(_read(root / f"{vendor}.toml"), Words, f"{vendor}.toml") for vendor in VENDORS_OF_WORDS
         },
@@ -100,6 +103,7 @@ def problems(catalogue: Catalogue) -> Iterator[str]:
     yield from _word_problems(catalogue)
     yield from _event_problems(catalogue)
     yield from _delivery_problems(catalogue)
+    yield from _quality_problems(catalogue)
 
 
 def _service_problems(catalogue: Catalogue) -> Iterator[str]:
@@ -303,3 +307,24 @@ def _delivery_problems(catalogue: Catalogue) -> Iterator[str]:
             yield f"the simulated number {number} has the outcome {simulated.outcome}, which does not exist"
         if not simulated.brief:
             yield f"the simulated number {number} has no brief"
+
+
+def _quality_problems(catalogue: Catalogue) -> Iterator[str]:
+    samples, calls = tables()["samples"], tables()["calls"]
+    for name, rule in catalogue.quality.items():
+        if not rule.brief or not rule.source:
+            yield f"the rule {name} needs a brief and a source"
+        if not {*rule.edges} <= {*samples["edge"].allowed} or not {*rule.directions} <= {*samples["direction"].allowed}:
+            yield f"the rule {name} is about an edge or a direction that there is not"
+        if not {*rule.capabilities} <= {*calls["capability"].allowed}:
+            yield f"the rule {name} is about a capability that there is not"
+        if bool(rule.names) is not (rule.of == "events"):
+            yield f"the rule {name} needs names of events if it is about events, and only then"
+        if not rule.any or not all(rule.any):
+            yield f"the rule {name} compares nothing"
+        for one in (one for group in rule.any for one in group):
+            known = RULED_VALUES[rule.of]
+            if one.value not in known or (isinstance(one.above, str) and one.above not in known):
+                yield f"the rule {name} compares {one.value}, which {rule.of} have not, or with what they have not"
+            if sum(limit is not None for limit in (one.least, one.most, one.above, one.below)) != 1:
+                yield f"the rule {name} needs exactly one limit for {one.value}"

@@ -105,7 +105,7 @@ class Service(Row, frozen=True, kw_only=True):
 
 
 Aggregate = Literal[
-    "", "count", "sum", "avg", "min", "max", "distinct", "p05", "p25", "p50", "p75", "p90", "p95", "p99"
+    "", "count", "sum", "avg", "min", "max", "last", "distinct", "p05", "p25", "p50", "p75", "p90", "p95", "p99"
 ]
 
 
@@ -119,8 +119,8 @@ class Measure(Row, frozen=True, kw_only=True, rename={"source": "from"}):
     """What can be asked of the facts: an aggregate of a column, or a ratio of two measures.
 
     Counted are the facts whose columns are what `where` says, and are not what `unless` says. `agg` is count, sum,
-    avg, min, max, distinct, or a percentile such as p95 (between two values, the part of the way). `factor` is what
-    that is multiplied by, for another unit.
+    avg, min, max, last (the latest that is known), distinct, or a percentile such as p95 (between two values, the part
+    of the way). `factor` is what that is multiplied by, for another unit.
     """
 
     brief: str
@@ -137,6 +137,54 @@ class Measure(Row, frozen=True, kw_only=True, rename={"source": "from"}):
     def share(self) -> float | None:
         """The share of the values that lie below a percentile; None for any other aggregate."""
         return int(self.agg[1:]) / 100 if self.agg[:1] == "p" else None
+
+
+class Threshold(Row, frozen=True, kw_only=True):
+    """What a value is compared with; `above` may name another value."""
+
+    value: str
+    least: float | None = None
+    most: float | None = None
+    above: float | str | None = None
+    below: float | None = None
+
+
+class QualityRule(Row, frozen=True, kw_only=True):
+    """What says that something was wrong with a stream, a call, or by its events: all thresholds of any group hold.
+
+    It is about streams of the `edges` and `directions` (all of them when there are none), and calls of the
+    `capabilities` and the `direction`; with `answered` of none that were not. `names` are those of the events.
+    """
+
+    brief: str
+    source: str
+    set: Literal["tags", "poor streams"]
+    of: Literal["streams", "calls", "events"]
+    any: tuple[tuple[Threshold, ...], ...]
+    edges: tuple[str, ...] = ()
+    directions: tuple[str, ...] = ()
+    direction: Literal["", "inbound", "outbound"] = ""
+    capabilities: tuple[str, ...] = ()
+    answered: bool = False
+    names: tuple[str, ...] = ()
+
+
+RULED_VALUES = {
+    "streams": (
+        "jitter_avg_ms",
+        "jitter_max_ms",
+        "delayed_percent",
+        "loss_percent",
+        "latency_avg_ms",
+        "rtt_avg_ms",
+        "mos_avg",
+        "packets_received",
+        "audio_in_level",
+    ),
+    "calls": ("dial_ms", "dial_p95_ms", "talk_ms"),
+    "events": ("events",),
+}
+"""The values that rules compare, by what they are about."""
 
 
 class Happening(Row, frozen=True, kw_only=True):
@@ -243,6 +291,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     delivery_outcomes: dict[str, DeliveryOutcome] = {}
     simulated_numbers: dict[str, SimulatedNumber] = {}
     words: dict[str, Words] = {}
+    quality: dict[str, QualityRule] = {}
 
     def of_vendor(self, vendor: str) -> list[Service]:
         """List the services of one vendor, by title."""

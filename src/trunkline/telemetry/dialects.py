@@ -41,6 +41,7 @@ class Dialect:
     starts: str = "starts_with({text}, {wanted})"
     count_if: str = "count(*) FILTER (WHERE {condition})"
     aggregate_if: str = "{aggregate}({column}) FILTER (WHERE {condition})"
+    last_if: str = "arg_max({column}, happened_at) FILTER (WHERE {condition})"
     average_if: str = "avg({column}) FILTER (WHERE {condition})"
     sum_of_integers_if: str = "CAST(sum({column}) FILTER (WHERE {condition}) AS DOUBLE)"
     distinct_if: str = "count(DISTINCT {column}) FILTER (WHERE {condition})"
@@ -66,6 +67,7 @@ CLICKHOUSE = Dialect(
     count_if="toInt64(countIf({condition}))",
     # this engine's sums and averages of nothing are 0 and not a number, but for these forms of them
     aggregate_if="{aggregate}OrNullIf({column}, {condition})",
+    last_if="argMaxOrNullIf({column}, happened_at, {condition})",
     average_if="avgOrNullIf(toFloat64({column}), {condition})",
     # a sum of whole numbers would start again from below when it is too large
     sum_of_integers_if="toFloat64(sumOrNullIf(toInt128({column}), {condition}))",

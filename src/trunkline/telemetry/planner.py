@@ -270,6 +270,11 @@ class Planner:
         if condition.fold:
             folded = self._dialect.folded
             text, wanted = Plan(folded.format(text=text.sql), text.bound), folded.format(text="?")
+        # engines look up any of many at once, where they compare one after the other else
+        if condition.op != "starts" and not condition.fold and len(condition.values) > 1:
+            places = ", ".join("?" * len(condition.values))
+            negation = "NOT " if condition.op == "is not" else ""
+            return Plan(f"({text.sql} {negation}IN ({places}))", (*text.bound, *condition.values))
         form = self._dialect.starts if condition.op == "starts" else "{text} = {wanted}"
         sql = form.format(text=text.sql, wanted=wanted)
         either = joined(" OR ", [Plan(sql, (*text.bound, value)) for value in condition.values] or [Plan("false")])
@@ -310,6 +315,8 @@ class Planner:
             return dialect.distinct_if.replace("{column}", f"nullif({name}, '')" if column.of is str else name)
         if measure.share is not None:
             return dialect.percentile_if.replace("{column}", name).replace("{share}", str(measure.share))
+        if measure.agg == "last":
+            return dialect.last_if.replace("{column}", name)
         if measure.agg == "avg":
             return dialect.average_if.replace("{column}", name)
         if measure.agg == "sum" and column.of is int:
