@@ -69,6 +69,22 @@ def _of_call(store: Store, planner: Planner, wanted: str, where: Sequence[Condit
     return places
 
 
+def bearers(store: Store, planner: Planner, ids: Sequence[str]) -> tuple[list[str], datetime, datetime] | None:
+    """Return the legs that bear any of some ids, and from when to when they lie; None when there are none.
+
+    For a thread; raises UnavailableError.
+    """
+    legs: set[str] = set()
+    ends: list[datetime] = []
+    for place in range(0, len(ids), _MOST):
+        some = ids[place : place + _MOST]
+        spans = _together(span for those in store.spans(some).values() for span in those if span.table == _CALLS)
+        if spans and len(spans) <= _MOST_SPANS:
+            legs |= {leg_id for leg_id, _, _ in store.answer(planner.call_ids(some, spans, (), _MOST * _MOST))}
+            ends += [spans[0][0], spans[-1][1]]
+    return (sorted(legs), min(ends), max(ends)) if legs else None
+
+
 def _together(spans: Iterable[Span]) -> list[tuple[datetime, datetime]]:
     """Return spans as moments, oldest first and without overlaps; those near each other as one."""
     joined: list[tuple[datetime, datetime]] = []

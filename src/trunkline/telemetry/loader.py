@@ -6,11 +6,11 @@ import asyncio
 import logging
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -33,6 +33,18 @@ PATIENCE_S = 30.0
 DROP_S = 1.0
 
 
+class Observer(Protocol):
+    """Hears, in the loader's thread, what is loaded."""
+
+    def coming(self, batches: Mapping[str, Any]) -> Mapping[str, int]:
+        """Hear of batches by table, as they came, before they are loaded; returns marks to leave with them."""
+        ...
+
+    def brought(self, *, took_hold: bool) -> None:
+        """Hear that they are loaded, or that this failed: then nobody knows whether they are there."""
+        ...
+
+
 class Loader:
     """Drains the inbox every `period_s` seconds, and at once when a question waits."""
 
@@ -43,6 +55,7 @@ class Loader:
         *,
         process: str = EMBEDDED,
         forgetting: Forgetting | None = None,
+        observer: Observer | None = None,
         period_s: float = PERIOD_S,
         after_failure_s: float = AFTER_FAILURE_S,
         patience_s: float = PATIENCE_S,
@@ -51,6 +64,7 @@ class Loader:
         self._store = store
         self._process = process
         self._forgetting = forgetting
+        self._observer = observer
         self._period_s = period_s
         self._after_failure_s = after_failure_s
         self._patience_s = patience_s
@@ -214,19 +228,30 @@ class Loader:
         if last > self._at:
             marks[self._process] = last
         if marks or taken:
-            batches, replaced = {}, {}
-            for table, parts in tables.items():
-                if not sum(map(len, parts)):
-                    continue
-                batches[table], known = whole(self._store, table, pa.concat_tables(parts))
-                if known is not None:
-                    replaced[table] = known
-            self._at = None  # when this fails, only the store knows whether it took hold
-            self._store.append(batches, marks, replaced)
+            self._append({table: pa.concat_tables(parts) for table, parts in tables.items()}, marks)
             self._at = last
         for one in straight:
             one.settle(is_new=one in taken)
         return last if self._process in marks else max(last, durable)  # someone may have emptied the inbox
+
+    def _append(self, tables: Mapping[str, Any], marks: dict[str, int]) -> None:
+        """Bring batches into the store, each record once, with the marks of where they come from."""
+        came = {table: rows for table, rows in tables.items() if len(rows)}
+        batches, replaced = {}, {}
+        for table, rows in came.items():
+            batches[table], known = whole(self._store, table, rows)
+            if known is not None:
+                replaced[table] = known
+        if self._observer is not None:
+            marks |= self._observer.coming(came)
+        self._at = None  # when this fails, only the store knows whether it took hold
+        took_hold = False
+        try:
+            self._store.append(batches, marks, replaced)
+            took_hold = True
+        finally:
+            if self._observer is not None:
+                self._observer.brought(took_hold=took_hold)
 
     def _new_chunks(self, straight: Sequence[Straight]) -> tuple[list[Straight], dict[str, int]]:
         """Return what is not in the store yet, and the marks that it leaves there; who asks too early hears so."""

@@ -140,14 +140,16 @@ class Planner:
         """
         table = question.fact
         self.check_fact(table)
+        read_columns = {name: column for name, column in shown_columns(table).items() if question.reads(name)}
         shown = [
             self._dialect.moment_us.format(column=name) if column.of is datetime else name
-            for name, column in shown_columns(table).items()
+            for name, column in read_columns.items()
         ]
         named = [name for name, column in _DIMENSIONS[table].items() if column.is_id]
         where = self._where_all(table, question.start, question.end, question.where)
         direction = "DESC" if question.newest_first else "ASC"
-        order = ", ".join(f"{list(shown_columns(table)).index(name) + 1} {direction}" for name in (MOMENT, *named))
+        places = {name: place for place, name in enumerate(read_columns, 1)}
+        order = ", ".join(f"{places[name]} {direction}" for name in (MOMENT, *named) if name in places)
         if ids:
             every = [*named, *(("foreign_ids",) if "foreign_ids" in _DIMENSIONS[table] else ())]
             where = joined(" AND ", [where, self._bears(table, ids, every)])

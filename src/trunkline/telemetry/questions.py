@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from trunkline.catalogue.columns import MOMENT
 from trunkline.catalogue.rows import Calendar
 
 
@@ -61,7 +62,10 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts of a table over [start, end) that meet the conditions, and are known by `id` if one is given."""
+    """The facts of a table over [start, end) that meet the conditions, and are known by `id` if one is given.
+
+    With `columns` only those and the moment are read.
+    """
 
     fact: str
     start: datetime
@@ -71,6 +75,11 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     newest_first: bool = False
     limit: int = 100
     skip: int = 0
+    columns: tuple[str, ...] = ()
+
+    def reads(self, name: str) -> bool:
+        """Tell whether a column is read."""
+        return not self.columns or name in self.columns or name == MOMENT
 
 
 Row = dict[str, Any]

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +20,7 @@ from trunkline.clock import from_microseconds, microseconds
 from trunkline.errors import OverloadedError, UnavailableError
 from trunkline.state.database import Database
 from trunkline.telemetry import calendar
-from trunkline.telemetry.finding import found
+from trunkline.telemetry.finding import bearers, found
 from trunkline.telemetry.inbox import Before, Beside, Block, Inbox
 from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.plan import Plan
@@ -30,6 +30,8 @@ from trunkline.telemetry.store import Store
 
 _log = logging.getLogger(__name__)
 READERS = 4
+T = TypeVar("T")
+W = TypeVar("W")
 _UTC = pa.timestamp("us", tz="UTC")
 
 
@@ -86,14 +88,18 @@ class Recorder:
                 )
         await self._loader.caught_up(self._inbox.durable)
 
-    async def ask(self, question: Series) -> list[Point]:
+    async def ask(self, question: Series, *, as_loaded: bool = False) -> list[Point]:
         """Answer a question over everything that was recorded before it was put.
 
-        Raises InvalidError when it cannot be planned, UnavailableError when the store cannot answer.
+        With `as_loaded` only over what is loaded by now, which hurries nobody. Raises InvalidError when it cannot be
+        planned, UnavailableError when the store cannot answer.
         """
         plan = self._planner.plan(question)
-        await self.settled()
-        rows = await self._in_thread(self._store.answer, plan)
+        if not as_loaded:
+            await self.settled()
+        return await self._in_thread(partial(self._points, plan), question)
+
+    def _points(self, plan: Plan, question: Series) -> list[Point]:
         splits = len(question.by)
         beginning = self._beginning(question)
         return [
@@ -103,7 +109,7 @@ class Recorder:
                 values=row[1 + splits :],
                 others=question.top is not None and row[1] is None,
             )
-            for row in rows
+            for row in self._store.answer(plan)
         ]
 
     def _beginning(self, question: Series) -> Callable[[int], datetime]:
@@ -134,28 +140,39 @@ class Recorder:
         rest = [answer.column(place) for place in range(1, answer.num_columns)]
         return pa.table([at, *rest], names=["at", *question.by, *question.measures])
 
-    async def rows(self, question: Rows) -> list[Row]:
-        """Return facts themselves, of everything that was recorded before; raises as `ask` does.
+    async def rows(self, question: Rows, *, as_loaded: bool = False) -> list[Row]:
+        """Return facts themselves, of everything that was recorded before, or is loaded by now; raises as `ask` does.
 
         An `id` of a call finds what is known by any of the call's ids.
         """
         self._planner.check_fact(question.fact)
         self._planner.rows(question)
-        await self.settled()
-        columns = shown_columns(question.fact)
+        if not as_loaded:
+            await self.settled()
+        return await self._in_thread(self._found, question)
+
+    def _found(self, question: Rows) -> list[Row]:
+        columns = {name: column for name, column in shown_columns(question.fact).items() if question.reads(name)}
         return [
             {
                 name: from_microseconds(value) if column.of is datetime and value is not None else value
                 for (name, column), value in zip(columns.items(), row, strict=True)
             }
-            for row in await self._in_thread(partial(found, self._store, self._planner), question)
+            for row in found(self._store, self._planner, question)
         ]
+
+    async def legs(self, ids: Sequence[str]) -> tuple[list[str], datetime, datetime] | None:
+        """Return the ids of the legs that bear any of some ids, and from when to when they lie, of what is loaded.
+
+        None when there are none. Raises UnavailableError.
+        """
+        return await self._in_thread(partial(bearers, self._store, self._planner), ids)
 
     def explain(self, question: Series) -> Plan:
         """Return how a question would be answered; raises InvalidError."""
         return self._planner.plan(question)
 
-    async def _in_thread(self, read: Callable[[Any], Any], what: Any) -> Any:
+    async def _in_thread(self, read: Callable[[W], T], what: W) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, read, what)
 
     def close(self) -> None:
