@@ -18,9 +18,10 @@ from trunkline.apis.trunkline.posted import EXAMPLES
 from trunkline.apis.trunkline.shapes import LEFT_OUT, posted
 from trunkline.catalogue.columns import columns
 from trunkline.catalogue.load import load
-from trunkline.catalogue.rows import Service
+from trunkline.catalogue.rows import QualityRule, Service
 from trunkline.catalogue.search import tables
 from trunkline.delivery.carriers.simulated import BUSY_MS
+from trunkline.insight.rules import condition as written
 from trunkline.services.sms.carriage import MOST_OFFERS
 
 ROOT = Path(__file__).parent.parent
@@ -94,6 +95,28 @@ def delivery_outcomes() -> Iterator[str]:
     yield from table(("code", "what the report says", "what to do"), rows)
 
 
+def tags() -> Iterator[str]:
+    """Tabulate the rules that give calls their tags."""
+    rows = (
+        (f"`{name}`", ", ".join(rule.edges) or "the call", _groups(rule), rule.brief, rule.source)
+        for name, rule in load().quality.items()
+        if rule.set == "tags"
+    )
+    yield from table(("tag", "edges", "rule", "what it says", "source"), rows)
+
+
+def _groups(rule: QualityRule) -> str:
+    wanted = " or ".join(f"`{written(group)}`" for group in rule.any)
+    beside = [
+        *([", ".join(rule.directions)] if rule.directions else []),
+        *([rule.direction] if rule.direction else []),
+        *([f"capability {', '.join(filter(None, rule.capabilities))} or unknown"] if rule.capabilities else []),
+        *([f"named {', '.join(rule.names)}"] if rule.names else []),
+        *(["answered calls"] if rule.answered else []),
+    ]
+    return f"{wanted} ({'; '.join(beside)})" if beside else wanted
+
+
 def measures() -> Iterator[str]:
     """Tabulate what can be asked."""
     rows = ((f"`{name}`", row.unit, row.brief) for name, row in load().measures.items())
@@ -150,6 +173,7 @@ BLOCKS: dict[str, Block] = {
     "simulated numbers": simulated_numbers,
     "delivery outcomes": delivery_outcomes,
     "measures": measures,
+    "tags": tags,
     "words": words,
     "facts": facts,
     "coverage": coverage.summary,

@@ -58,6 +58,8 @@ from trunkline.events.event import Event
 from trunkline.events.retention import Retention
 from trunkline.events.subscriptions import Subscriptions
 from trunkline.ids import Ids
+from trunkline.insight.arrivals import Arrivals
+from trunkline.insight.verdicts import Verdicts
 from trunkline.services import repeatability
 from trunkline.services.access import Keyring
 from trunkline.services.backups import Backups
@@ -153,13 +155,23 @@ class House:
         process = process_name(self.folder.path) if self.settings.facts else self.database.process
         self.inbox = Inbox(self.database, process=process)
         forgetting = Forgetting(self.store, self.clock, kept)
-        self.loader = Loader(self.inbox, self.store, process=process, forgetting=forgetting)
+        self.arrivals = Arrivals(self.store, process)
+        self.loader = Loader(self.inbox, self.store, process=process, forgetting=forgetting, observer=self.arrivals)
         self.loader.open()
         self.database.start()
+        self.arrivals.open(Verdicts.noted(self.database, process))
         self._stack.push_async_callback(self.loader.stop)
         planner = Planner(askable(self.catalogue), self.store.dialect)
         self.recorder = Recorder(self.database, self.inbox, self.loader, self.store, planner)
         self._stack.callback(self.recorder.close)
+        self.verdicts = Verdicts(
+            database=self.database,
+            recorder=self.recorder,
+            arrivals=self.arrivals,
+            clock=self.clock,
+            process=process,
+            rules=self.catalogue.quality,
+        )
         self.backups = Backups(self.folder.path, self.database, self.loader, self.recorder, self.store, self.clock)
         self.backups.open()
         self._stack.push_async_callback(self.backups.stop)
@@ -226,7 +238,7 @@ class House:
             also=(repeatability.forget,),
         )
         self.subscriptions.open()
-        for part in (self.courier, self.subscriptions, self.dispatcher, retention, self.sms.carriage):
+        for part in (self.courier, self.subscriptions, self.dispatcher, retention, self.sms.carriage, self.verdicts):
             self._stack.push_async_callback(part.stop)
             await part.start()
 
@@ -274,6 +286,7 @@ class House:
             loader=self.loader,
             store=self.store,
             recorder=self.recorder,
+            verdicts=self.verdicts,
             dispatcher=self.dispatcher,
             courier=self.courier,
             in_flight=lambda: self.application.in_flight,

@@ -153,7 +153,8 @@ class QualityRule(Row, frozen=True, kw_only=True):
     """What says that something was wrong with a stream, a call, or by its events: all thresholds of any group hold.
 
     It is about streams of the `edges` and `directions` (all of them when there are none), and calls of the
-    `capabilities` and the `direction`; with `answered` of none that were not. `names` are those of the events.
+    `capabilities` and the `direction`; with `answered` of none that were not. `names` are those of the events, after
+    their topic and a slash where it is of one topic.
     """
 
     brief: str

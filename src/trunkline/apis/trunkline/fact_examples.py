@@ -56,6 +56,8 @@ _OF_A: dict[str, dict[str, Any]] = {
         "ended_at": "2026-01-15T12:01:00Z",
         "ring_ms": 6500.0,
         "talk_ms": 52000.0,
+        "dial_ms": 2100.0,
+        "tags": {"checked": "yes"},
         "seized": True,
         "answered": True,
         "outcome": "answered",

@@ -19,6 +19,7 @@ from trunkline.delivery import queue
 from trunkline.delivery.courier import Courier
 from trunkline.events.dispatcher import Dispatcher
 from trunkline.events.outbox import outbox
+from trunkline.insight.verdicts import Verdicts
 from trunkline.services.sms import carriage
 from trunkline.state.database import Database
 from trunkline.state.transaction import Reader
@@ -45,6 +46,7 @@ class StateHandlers:
         loader: Loader,
         store: Store,
         recorder: Recorder,
+        verdicts: Verdicts,
         dispatcher: Dispatcher,
         courier: Courier,
         in_flight: Callable[[], int],
@@ -57,6 +59,7 @@ class StateHandlers:
         self._loader = loader
         self._store = store
         self._recorder = recorder
+        self._verdicts = verdicts
         self._dispatcher = dispatcher
         self._courier = courier
         self._in_flight = in_flight
@@ -113,6 +116,9 @@ class StateHandlers:
         yield "loader_lag_rows", "gauge", "Rows of the inbox that cannot be asked for yet.", {}, lag
         yield "loader_failures_total", "counter", "Times the fact store could not write.", {}, loader.failures
         yield "facts_refused_total", "counter", "Facts lost because too many waited.", {}, self._recorder.refused
+        yield "calls_judged_total", "counter", "Legs of calls that were judged.", {}, self._verdicts.judged
+        yield "verdicts_total", "counter", "Verdicts that changed the tags of a leg.", {}, self._verdicts.written
+        yield "verdicts_pending", "gauge", "Whether calls wait to be judged.", {}, int(self._verdicts.is_busy)
 
     def _telling(self, untold: int, parcels: dict[str, int]) -> Iterator[Sample]:
         dispatcher, courier = self._dispatcher, self._courier

@@ -1,0 +1,1 @@
+"""Insight: what Trunkline makes of what it remembers."""
