@@ -277,9 +277,25 @@ def test_what_an_older_version_kept_is_judged_once(scene: Scene, monkeypatch: py
 
 def test_more_than_fits_into_memory_is_judged_by_its_span(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then all calls of the span are looked at; nothing is forgotten."""
-    monkeypatch.setattr(arrivals, "MOST_ROWS", 2)
+    scene.post("calls", {"leg_id": "beside", **ANSWERED}, second=-3)
+    scene.judge()
+    monkeypatch.setattr(arrivals, "MOST_ROWS", 6)
     scene.post("calls", *({"leg_id": f"l{n}", **ANSWERED, "talk_ms": n} for n in range(7)))
     assert scene.judge() == 7
+    assert scene.world.house.verdicts.judged == 1 + 8
+
+
+def test_many_readings_of_few_calls_wait_by_their_ids(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each id is remembered once, with its first and its last moment; other calls are left alone."""
+    calls = [{"leg_id": "l1", **ANSWERED}, {"leg_id": "l2", **ANSWERED}, {"leg_id": "beside", **ANSWERED}]
+    scene.post("calls", *calls)
+    scene.judge()
+    monkeypatch.setattr(arrivals, "MOST_ROWS", 6)
+    for second in (1, 2):
+        scene.post("samples", *({**BAD, "call_id": f"l{n % 2 + 1}"} for n in range(8)), second=second)
+        scene.world.run(scene.world.house.recorder.settled())
+    assert scene.judge() == 2
+    assert scene.world.house.verdicts.judged == 3 + 2
 
 
 def test_a_store_that_fails_holds_a_verdict_up_and_loses_none(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

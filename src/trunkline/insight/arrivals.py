@@ -8,7 +8,7 @@ generation, and how far that moment lies before the farthest one.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,8 +21,9 @@ from trunkline.clock import EPOCH
 from trunkline.telemetry.store import Store
 
 MOST_ROWS = 1_000_000
-"""So many rows wait by their ids; when there are more, all from the first to the last of their moments is looked at."""
+"""So many rows wait at most; of more than half as many ids, the span of their moments is remembered instead."""
 _IDS = {"calls": "leg_id", "samples": "call_id", "call_events": "call_id"}
+_COLUMNS = ["resource", "id", "first", "last"]
 _FARTHEST_S = 2**33 - 1
 
 
@@ -104,11 +105,17 @@ class Arrivals:
             self._tables += coming
             self._rows += sum(map(len, coming))
             if self._rows > MOST_ROWS:
-                ends = [end for table in self._tables for end in _ends(table)]
-                ends += self._span or ()
-                self._span = min(ends), max(ends)
-                self._tables, self._rows = [], 0
+                self._make_room()
         self._hear()
+
+    def _make_room(self) -> None:
+        """Take each id once; and where that is not enough, all that lies between the first and the last moment."""
+        each = _each(self._tables)
+        self._tables, self._rows = [each], len(each)
+        if self._rows > MOST_ROWS // 2:
+            ends = (*_ends(each), *(self._span or ()))
+            self._span = min(ends), max(ends)
+            self._tables, self._rows = [], 0
 
     def _mark(self, moment: datetime) -> int:
         seconds = int((moment - EPOCH).total_seconds())
@@ -145,13 +152,19 @@ def arrived(taken: Taken) -> list[Arrived]:
     """Return the ids in what was taken, each once, by their first moments; for a thread."""
     if not taken.tables:
         return []
-    grouped = pa.concat_tables(taken.tables).group_by(["resource", "id"])
-    found = grouped.aggregate([(MOMENT, "min"), (MOMENT, "max")]).sort_by(f"{MOMENT}_min")
-    columns = [found.column(name).to_pylist() for name in ("resource", "id", f"{MOMENT}_min", f"{MOMENT}_max")]
+    found = _each(taken.tables).sort_by("first")
+    columns = [found.column(name).to_pylist() for name in _COLUMNS]
     return [
         Arrived(resource, one, first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
         for resource, one, first, last in zip(*columns, strict=True)
     ]
+
+
+def _each(tables: Sequence[Any]) -> Any:
+    """Return each id once, with its first and its last moment."""
+    grouped = pa.concat_tables(tables).group_by(["resource", "id"])
+    found = grouped.aggregate([("first", "min"), ("last", "max")])
+    return found.select(["resource", "id", "first_min", "last_max"]).rename_columns(_COLUMNS)
 
 
 def _told(batches: Mapping[str, Any]) -> Iterator[Any]:
@@ -163,7 +176,8 @@ def _told(batches: Mapping[str, Any]) -> Iterator[Any]:
         if table == "calls":
             rows = rows.filter(_is_plain(rows.column("older")))
         if len(rows):
-            yield rows.select(["resource", name, MOMENT]).rename_columns(["resource", "id", MOMENT])
+            those = [rows.column(each) for each in ("resource", name, MOMENT, MOMENT)]
+            yield pa.table(those, names=_COLUMNS)
 
 
 def _is_plain(older: Any) -> Any:
@@ -173,5 +187,5 @@ def _is_plain(older: Any) -> Any:
 
 
 def _ends(table: Any) -> tuple[datetime, datetime]:
-    ends = pc.min_max(table.column(MOMENT))
-    return ends["min"].as_py().replace(tzinfo=UTC), ends["max"].as_py().replace(tzinfo=UTC)
+    first, last = pc.min(table.column("first")).as_py(), pc.max(table.column("last")).as_py()
+    return first.replace(tzinfo=UTC), last.replace(tzinfo=UTC)
