@@ -47,6 +47,12 @@ def azure_operations() -> Iterator[str]:
         yield from _service(service)
 
 
+def twilio_operations() -> Iterator[str]:
+    """Tabulate Insights."""
+    for service in load().of_vendor("twilio"):
+        yield from _service(service)
+
+
 def own_operations() -> Iterator[str]:
     """Tabulate Trunkline's own API."""
     for service in load().of_vendor("trunkline"):
@@ -168,6 +174,7 @@ BLOCKS: dict[str, Block] = {
     "settings": settings,
     "acs operations": acs_operations,
     "azure operations": azure_operations,
+    "twilio operations": twilio_operations,
     "own operations": own_operations,
     "event types": event_types,
     "simulated numbers": simulated_numbers,

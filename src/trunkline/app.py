@@ -43,6 +43,11 @@ from trunkline.apis.trunkline.openapi import OpenApiHandlers
 from trunkline.apis.trunkline.state import StateHandlers
 from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
 from trunkline.apis.trunkline.tokens import TokenHandlers
+from trunkline.apis.twilio.auth import Callers as TwilioCallers
+from trunkline.apis.twilio.calls import Calls as TwilioCalls
+from trunkline.apis.twilio.door import TwilioDoor
+from trunkline.apis.twilio.metrics import MetricHandlers as TwilioMetricHandlers
+from trunkline.apis.twilio.voice import VoiceHandlers
 from trunkline.catalogue.load import load as load_catalogue
 from trunkline.catalogue.rows import Service
 from trunkline.catalogue.words import measures as askable
@@ -251,7 +256,7 @@ class House:
 
     def _application(self) -> Application:
         return Application(
-            doors=[self._acs_door(), self._azure_door(), self._own_door(), self._page_door()],
+            doors=[self._acs_door(), self._azure_door(), self._twilio_door(), self._own_door(), self._page_door()],
             hosts=Hosts(self.settings, self.resources),
             resources=self.resources,
             recorder=self.recorder,
@@ -276,6 +281,12 @@ class House:
         monitor = MonitorHandlers(Metrics(self.catalogue), MetricAnswers(self.recorder), callers)
         events = EventGridHandlers(self.catalogue, self.subscriptions, callers)
         return AzureDoor(self.catalogue.of_vendor("azure"), _handlers(monitor, events), callers)
+
+    def _twilio_door(self) -> Door:
+        callers = TwilioCallers(self.resources, self.api_keys)
+        calls = TwilioCalls(self.recorder, callers)
+        handlers = _handlers(VoiceHandlers(calls), TwilioMetricHandlers(self.recorder, calls))
+        return TwilioDoor(self.catalogue.of_vendor("twilio"), handlers, callers)
 
     def _own_door(self) -> Door:
         callers = Callers(self.resources, self.keyring, self.api_keys)

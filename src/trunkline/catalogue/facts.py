@@ -38,7 +38,7 @@ Score = Annotated[float, Rule(least=0, most=5)]
 Map = Annotated[dict[Annotated[str, Rule(shortest=1, longest=60)], Text], Rule(longest=40)]
 
 Direction = Literal["", "inbound", "outbound"]
-Capability = Literal["", "phone", "webrtc", "sip trunk", "viber", "whatsapp"]
+Capability = Literal["", "phone", "webrtc", "sip trunk", "sip", "viber", "whatsapp"]
 Outcome = Literal["", "answered", "busy", "no answer", "cancelled", "rejected", "bad number", "unavailable", "failed"]
 AnsweredBy = Literal["", "human", "machine", "fax", "unknown"]
 HangUp = Literal["", "normal", "error"]

@@ -33,10 +33,16 @@ from trunkline.catalogue.rows import (
 from trunkline.errors import ConfigurationError
 
 T = TypeVar("T")
-VENDORS = ("acs", "azure", "trunkline")
+VENDORS = ("acs", "azure", "twilio", "trunkline")
 VENDORS_OF_WORDS = ("infobip",)
 _ALWAYS_CARRIED = {"id", "at", "cause", "resource"}
-_NOT_SERVICES = {"delivery_outcomes.toml", "event_types.toml", "other_metrics.toml", "untold_event_types.toml"}
+_NOT_SERVICES = {
+    "delivery_outcomes.toml",
+    "event_types.toml",
+    "insights_words.toml",
+    "other_metrics.toml",
+    "untold_event_types.toml",
+}
 
 
 @cache

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from trunkline.clock import Clock
 from trunkline.errors import ConflictError, InvalidError, NotFoundError, TrunklineError, UnauthenticatedError
-from trunkline.ids import Ids
+from trunkline.ids import Ids, digest
 from trunkline.services.access import Principal, same
 from trunkline.state.database import Database
 from trunkline.state.transaction import Moment, Transaction, metadata
@@ -45,6 +45,7 @@ LONGEST_LIFE = timedelta(days=3660)
 LONGEST_NAME = 100
 PREFIX = "tl_"
 _FORM = re.compile(r"tl_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+_SID = re.compile(r"SK([0-9a-f]{16})[0-9a-f]{16}")
 _NONE = "There is no such API key, or it is revoked; `trunkline key list` shows those there are."
 _NOBODYS = hashlib.sha256(b"").hexdigest()
 
@@ -60,6 +61,11 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     made_at: datetime
     ends_at: datetime | None = None
     used_at: datetime | None = None
+
+    @property
+    def sid(self) -> str:
+        """The id of the form SK and 32 digits; it goes with the key's secret, as name and password."""
+        return f"SK{self.id}{digest(self.id)[:16]}"
 
 
 class ApiKeys:
@@ -155,6 +161,12 @@ class ApiKeys:
         if key.id not in self._known:  # revoked while that was written
             raise UnauthenticatedError(_NONE)
         return Principal(name=f"api key {key.id}", role=ROLES[key.role], resource=key.resource)
+
+    async def principal_of(self, sid: str, secret: str) -> Principal:
+        """Return who shows a key by its SID and its secret; see `principal`."""
+        found = _SID.fullmatch(sid)
+        key = self._known.get(found.group(1)) if found else None
+        return await self.principal(f"{PREFIX}{key.id}_{secret}" if key and key.sid == sid else "")
 
     async def _note(self, key: ApiKey, minute: datetime) -> None:
         """Keep in which minute a key was last used; a server that cannot write lets its holder in all the same."""

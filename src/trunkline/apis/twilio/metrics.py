@@ -1,0 +1,99 @@
+"""Call metrics: the readings of a call's media at an edge, page by page, also while the call runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from trunkline.api.door import Handler, json_response
+from trunkline.api.exchange import Exchange
+from trunkline.apis.twilio.blocks import fill, moment
+from trunkline.apis.twilio.calls import EVER, Calls, Leg
+from trunkline.apis.twilio.edges import conditions, wanted_edge
+from trunkline.apis.twilio.errors import bad
+from trunkline.apis.twilio.pages import paged, read_paging
+from trunkline.catalogue.twilio.words import lines, words
+from trunkline.quality import mos
+from trunkline.telemetry.questions import Condition, Rows
+from trunkline.telemetry.recorder import Recorder
+
+SDK = "sdk"
+
+
+class MetricHandlers:
+    """The operation of call metrics."""
+
+    def __init__(self, recorder: Recorder, calls: Calls) -> None:
+        self._recorder = recorder
+        self._calls = calls
+        found = words()
+        self._edges = {edge: name for name, edge in found.edges.items()}
+        self._shapes = {name: lines(part) for name, part in found.metric.items()}
+        self._sensor = lines(found.sensor)
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return the handler of each operation."""
+        return {"ListMetric": self.list}
+
+    async def list(self, exchange: Exchange) -> Response:
+        """List a page of readings, the oldest first."""
+        paging = read_paging(exchange)
+        edge, streams = wanted_edge(exchange), _streams(exchange)
+        leg = await self._calls.of(exchange)
+        start, end = EVER
+        rows = await self._recorder.rows(
+            Rows(
+                fact="samples",
+                start=start,
+                end=end,
+                id=leg.row["leg_id"],
+                where=(*conditions(leg, edge), *streams),
+                limit=paging.size + 1,
+                skip=paging.offset,
+            )
+        )
+        return json_response(paged(exchange, paging, "metrics", [self._shown(leg, row) for row in rows]))
+
+    def _shown(self, leg: Leg, row: Mapping[str, Any]) -> dict[str, Any]:
+        edge = row["edge"]
+        shown = {
+            "timestamp": moment(row["happened_at"]),
+            "call_sid": leg.sid,
+            "account_sid": leg.account.sid,
+            "edge": self._edges[edge],
+            "direction": "both" if edge == SDK and row["direction"] == "unknown" else row["direction"],
+            **dict.fromkeys((name for name, known in words().edges.items() if known != "unknown"), None),
+        }
+        if edge == SDK:
+            block = fill({}, (*self._shapes[SDK], *self._sensor), row)
+            _score(block, row)
+            shown[self._edges[edge]] = block
+        elif edge != "unknown":
+            shapes = (*self._shapes["gateway"], *self._shapes.get(row["direction"], ()))
+            shown[self._edges[edge]] = fill({}, shapes, row)
+        return shown
+
+
+def _score(block: dict[str, Any], row: Mapping[str, Any]) -> None:
+    """Work out the opinion score that a reading of an application lacks."""
+    loss, lost, received = row["loss_percent"], row["packets_lost"], row["packets_received"]
+    if loss is None and lost is not None and received is not None:
+        loss = lost / (received + lost) * 100 if lost else 0.0
+    if row["mos"] is not None or None in {row["rtt_ms"], row["jitter_ms"], loss}:
+        return
+    score = mos(row["rtt_ms"], row["jitter_ms"], loss)
+    if score is not None:
+        block.setdefault("interval", {})["mos"] = {"value": round(score, 2)}
+
+
+def _streams(exchange: Exchange) -> tuple[Condition, ...]:
+    """Read which direction is asked for; raises InvalidError."""
+    text = exchange.query.get("direction")
+    if text is None:
+        return ()
+    stream = words().streams.get(text)
+    if stream is None:
+        raise bad("Direction", f"it is one of {', '.join(words().streams)}.")
+    return (Condition(column="direction", values=(stream,)),)
