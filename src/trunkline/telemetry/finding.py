@@ -26,7 +26,7 @@ def found(store: Store, planner: Planner, question: Rows) -> list[tuple[Any, ...
     if not question.id:
         return store.answer(planner.rows(question))
     if question.fact in _OF_CALLS:
-        confined = [condition for condition in question.where if condition.column == "resource"]
+        confined = [one for one in question.where if isinstance(one, Condition) and one.column == "resource"]
         places = _of_call(store, planner, question.id, confined)
     else:
         places = store.spans([question.id])

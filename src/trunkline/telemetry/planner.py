@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from trunkline.catalogue.columns import MOMENT, Column, kind_of, shown_columns, tables
+from trunkline.catalogue.columns import Column, kind_of, shown_columns, tables
 from trunkline.catalogue.rows import Measure
 from trunkline.catalogue.words import nearest
 from trunkline.clock import microseconds
@@ -18,7 +18,7 @@ from trunkline.errors import InvalidError
 from trunkline.telemetry import calendar
 from trunkline.telemetry.dialects import DUCKDB, Dialect
 from trunkline.telemetry.plan import Plan, joined, naive
-from trunkline.telemetry.questions import Condition, Rows, Series
+from trunkline.telemetry.questions import Condition, Either, Rows, Series
 from trunkline.telemetry.rolled import rolled_up
 
 _LARGEST = 2**62
@@ -148,8 +148,13 @@ class Planner:
         named = [name for name, column in _DIMENSIONS[table].items() if column.is_id]
         where = self._where_all(table, question.start, question.end, question.where)
         direction = "DESC" if question.newest_first else "ASC"
+        first = read_columns.get(question.order)
+        if first is None or first.of is not datetime:
+            raise InvalidError(f"{table} have no moment {question.order!r} to be ordered by.", target="order")
         places = {name: place for place, name in enumerate(read_columns, 1)}
-        order = ", ".join(f"{places[name]} {direction}" for name in (MOMENT, *named) if name in places)
+        order = ", ".join(
+            f"{places[name]} {direction} NULLS LAST" for name in (question.order, *named) if name in places
+        )
         if ids:
             every = [*named, *(("foreign_ids",) if "foreign_ids" in _DIMENSIONS[table] else ())]
             where = joined(" AND ", [where, self._bears(table, ids, every)])
@@ -260,11 +265,15 @@ class Planner:
         text = spelling.format(expression=expression)
         return f"coalesce({text}, '')" if column.is_optional else text
 
-    def _where_all(self, table: str, start: datetime, end: datetime, where: Iterable[Condition]) -> Plan:
+    def _where_all(self, table: str, start: datetime, end: datetime, where: Iterable[Condition | Either]) -> Plan:
         span = Plan("happened_at >= ? AND happened_at < ?", (naive(start), naive(end)))
         return joined(" AND ", [span, *(self._condition(table, condition) for condition in where)])
 
-    def _condition(self, table: str, condition: Condition) -> Plan:
+    def _condition(self, table: str, condition: Condition | Either) -> Plan:
+        if isinstance(condition, Either):
+            together = [self._all(table, those) for those in condition.of]
+            either = joined(") OR (", together or [Plan("false")])
+            return Plan(f"(({either.sql}))", either.bound)
         if condition.op in {"at least", "less than"}:
             return self._comparison(table, condition)
         text = self._text(table, condition.column)  # an unknown column is an error, also without values
@@ -272,15 +281,17 @@ class Planner:
         if condition.fold:
             folded = self._dialect.folded
             text, wanted = Plan(folded.format(text=text.sql), text.bound), folded.format(text="?")
-        # engines look up any of many at once, where they compare one after the other else
-        if condition.op != "starts" and not condition.fold and len(condition.values) > 1:
-            places = ", ".join("?" * len(condition.values))
+        if condition.op != "starts" and len(condition.values) > 1:  # of thousands engines make a table to look in
+            places = ", ".join([wanted] * len(condition.values))
             negation = "NOT " if condition.op == "is not" else ""
             return Plan(f"({text.sql} {negation}IN ({places}))", (*text.bound, *condition.values))
         form = self._dialect.starts if condition.op == "starts" else "{text} = {wanted}"
         sql = form.format(text=text.sql, wanted=wanted)
         either = joined(" OR ", [Plan(sql, (*text.bound, value)) for value in condition.values] or [Plan("false")])
         return Plan(f"NOT ({either.sql})" if condition.op == "is not" else f"({either.sql})", either.bound)
+
+    def _all(self, table: str, conditions: Iterable[Condition]) -> Plan:
+        return joined(" AND ", [self._condition(table, one) for one in conditions] or [Plan("true")])
 
     def _comparison(self, table: str, condition: Condition) -> Plan:
         column, _ = self._column(table, condition.column)

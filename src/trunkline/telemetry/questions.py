@@ -23,6 +23,12 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     fold: bool = False
 
 
+class Either(msgspec.Struct, frozen=True, kw_only=True):
+    """Any of some alternatives holds, each of which is conditions that must all hold; none holds if there are none."""
+
+    of: tuple[tuple[Condition, ...], ...]
+
+
 class Top(msgspec.Struct, frozen=True, kw_only=True):
     """The splits with most of the first measure over the whole span; with the rest taken together, or without it."""
 
@@ -64,15 +70,17 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of a table over [start, end) that meet the conditions, and are known by `id` if one is given.
 
-    With `columns` only those and the moment are read.
+    With `columns` only those and the moment are read. They come in the order of `order`, a moment that they have; those
+    that lack it come last.
     """
 
     fact: str
     start: datetime
     end: datetime
     id: str = ""
-    where: tuple[Condition, ...] = ()
+    where: tuple[Condition | Either, ...] = ()
     newest_first: bool = False
+    order: str = "happened_at"
     limit: int = 100
     skip: int = 0
     columns: tuple[str, ...] = ()
