@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.support.asgi import Answer
+from tests.support.specs import misfits
 from tests.support.world import World
 from trunkline.services.resources import Resource
 
@@ -45,11 +46,14 @@ class Insights:
         assert answer.json["rejected_total"] == 0, answer.json
 
     def call(self, method: str, target: str, **given: Any) -> Answer:
-        """Put a request with the account's SID and token."""
+        """Put a request with the account's SID and token; an answer must be as the original's description says."""
         headers = {"authorization": basic(self.sid, self.account.auth_token), **given.pop("headers", {})}
         target = target.removeprefix(BASE)
         target = target if "?" in target else f"{target}?"
-        return self.world.call(method, target, host=given.pop("host", HOST), headers=headers, **given)
+        answer = self.world.call(method, target, host=given.pop("host", HOST), headers=headers, **given)
+        if answer.status < 300:
+            assert misfits(method, target.partition("?")[0], answer.json) == []
+        return answer
 
     def get(self, path: str, **query: Any) -> Any:
         """Get what must be there, as JSON; a path without its beginning, or an address that an answer gave."""
