@@ -43,11 +43,7 @@ from trunkline.apis.trunkline.openapi import OpenApiHandlers
 from trunkline.apis.trunkline.state import StateHandlers
 from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
 from trunkline.apis.trunkline.tokens import TokenHandlers
-from trunkline.apis.twilio.auth import Callers as TwilioCallers
-from trunkline.apis.twilio.calls import Calls as TwilioCalls
-from trunkline.apis.twilio.door import TwilioDoor
-from trunkline.apis.twilio.metrics import MetricHandlers as TwilioMetricHandlers
-from trunkline.apis.twilio.voice import VoiceHandlers
+from trunkline.apis.twilio.rooms import insights_door
 from trunkline.catalogue.load import load as load_catalogue
 from trunkline.catalogue.rows import Service
 from trunkline.catalogue.words import measures as askable
@@ -283,10 +279,9 @@ class House:
         return AzureDoor(self.catalogue.of_vendor("azure"), _handlers(monitor, events), callers)
 
     def _twilio_door(self) -> Door:
-        callers = TwilioCallers(self.resources, self.api_keys)
-        calls = TwilioCalls(self.recorder, callers)
-        handlers = _handlers(VoiceHandlers(calls), TwilioMetricHandlers(self.recorder, calls))
-        return TwilioDoor(self.catalogue.of_vendor("twilio"), handlers, callers)
+        return insights_door(
+            self.catalogue.of_vendor("twilio"), self.recorder, self.resources, self.api_keys, self.database, self.clock
+        )
 
     def _own_door(self) -> Door:
         callers = Callers(self.resources, self.keyring, self.api_keys)

@@ -134,3 +134,39 @@ def _parsed(number: str) -> tuple[bool, str]:
     country = phonenumbers.region_code_for_number(parsed)
     country = country or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
     return True, "" if country in {_NO_COUNTRY, "ZZ"} else country
+
+
+# the codes whose countries are told by the first three digits after it, from which on, and what makes a number of them
+_BY_AREA = {1: (200, "2345678"), 7: (300, "2345678")}
+
+
+@lru_cache(300)
+def calling_prefixes(country: str) -> tuple[str, ...]:
+    """Return what the numbers of a country (two letters) begin with, so that they can be searched for.
+
+    Of countries that share the code 1 or 7 these are its first digits with three more; of others that share one, the
+    main country has it all.
+    """
+    code = phonenumbers.country_code_for_region(country)
+    if code not in _BY_AREA:
+        is_main = bool(code) and phonenumbers.region_code_for_country_code(code) == country
+        return (f"+{code}",) if is_main else ()
+    first, rest = _BY_AREA[code]
+    prefixes = (f"+{code}{area}" for area in range(first, 1000))
+    return tuple(prefix for prefix in prefixes if country_of(prefix + rest) == country)
+
+
+@lru_cache(20_000)
+def described(text: str) -> tuple[int, str]:
+    """Return a phone number's calling code, and whether it is of a mobile, a landline or voip; 0 and "" if unknown."""
+    if not is_phone(text):
+        return 0, ""
+    parsed = phonenumbers.parse(text)
+    return parsed.country_code or 0, _LINES.get(phonenumbers.number_type(parsed), "")
+
+
+_LINES = {
+    phonenumbers.PhoneNumberType.MOBILE: "mobile",
+    phonenumbers.PhoneNumberType.FIXED_LINE: "landline",
+    phonenumbers.PhoneNumberType.VOIP: "voip",
+}

@@ -24,7 +24,7 @@ class Operation(Row, frozen=True, kw_only=True):
 
     brief: str
     route: str = ""
-    auth: Literal["resource", "user", "management", "key", "open"] = "resource"
+    auth: Literal["resource", "user", "management", "key", "account", "open"] = "resource"
     needs: Literal["", "read", "write", "change", "admin"] = ""
     emits: tuple[str, ...] = ()
     counted_on: str = ""

@@ -48,6 +48,8 @@ def _value(line: Line, row: Mapping[str, Any]) -> Any:
         return _number(value)
     if line.form == "truth":
         return value.lower() == "true" if value.lower() in {"true", "false"} else None
+    if line.form == "list":
+        return [part.strip() for part in value.split(",") if part.strip()]
     if line.form == "payload type":
         given = row["extra"].get("payload_type", "")
         return int(given) if given.isascii() and given.isdigit() else words().codecs.get(value.lower())

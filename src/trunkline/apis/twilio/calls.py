@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from trunkline.api.exchange import Exchange
 from trunkline.apis.twilio.auth import Callers
 from trunkline.apis.twilio.errors import bad, no_access, not_found
 from trunkline.catalogue.twilio.sids import call_sid, derived, is_call
-from trunkline.catalogue.twilio.words import CallType, words
+from trunkline.catalogue.twilio.words import words
 from trunkline.services.resources import Resource
 from trunkline.telemetry.questions import Rows
 from trunkline.telemetry.recorder import Recorder
@@ -30,15 +30,15 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     account: Resource
     ids: tuple[str, ...]
 
-    @property
-    def type_name(self) -> str:
-        """The call type, in Twilio's word."""
-        return type_of(self.row)
+    def word(self, kind: str) -> str | None:
+        """Return Twilio's word of a kind for the call, such as its type or state."""
+        return words().word(kind, self.row)
 
     @property
-    def kind(self) -> CallType:
-        """The call type."""
-        return words().call_types[self.type_name]
+    def usual_edge(self) -> str:
+        """The edge that is shown unless another one is asked for."""
+        usual = words().usual_edges[self.word("call_type") or "carrier"]
+        return usual.inbound if usual.inbound and self.row["direction"] == "inbound" else usual.edge
 
 
 class Calls:
@@ -76,7 +76,7 @@ class Calls:
                 return found
         return []
 
-    def shown(self, leg: Mapping[str, Any], legs: list[dict[str, Any]]) -> Leg:
+    def shown(self, leg: Mapping[str, Any], legs: Sequence[Mapping[str, Any]]) -> Leg:
         """Return a leg as a call; `legs` are those of the same call."""
         others = {
             one
@@ -92,11 +92,6 @@ class Calls:
 def sid_of(leg: Mapping[str, Any]) -> str:
     """Return the SID of a leg."""
     return call_sid(leg["leg_id"], leg["foreign_ids"].values())
-
-
-def type_of(leg: Mapping[str, Any]) -> str:
-    """Return the call type of a leg, in Twilio's word."""
-    return next(name for name, kind in words().call_types.items() if leg["capability"] in kind.capabilities)
 
 
 def _is_named(leg: Mapping[str, Any], wanted: str) -> bool:

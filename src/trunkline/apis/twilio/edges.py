@@ -20,14 +20,17 @@ def wanted_edge(exchange: Exchange) -> str:
     return text
 
 
-def conditions(leg: Leg, edge: str) -> tuple[Condition, ...]:
-    """Return what confines the readings or events of a call to it, and to an edge: its type's own if none is named."""
+def conditions(leg: Leg, edge: str, *also: str) -> tuple[Condition, ...]:
+    """Return what confines the readings or events of a call to it, and to an edge: its type's own if none is named.
+
+    `also` are edges of ours that are shown with that one.
+    """
     own = (
         Condition(column="resource", values=(leg.account.name,)),
         Condition(column="call_id", values=leg.ids),
     )
     if edge == ALL:
         return own
-    kind = leg.kind
-    usual = kind.inbound if kind.inbound and leg.row["direction"] == "inbound" else kind.edge
-    return (*own, Condition(column="edge", values=(words().edges[edge or usual],)))
+    if edge:
+        return (*own, Condition(column="edge", values=(words().edges[edge],)))
+    return (*own, Condition(column="edge", values=(words().edges[leg.usual_edge], *also)))

@@ -14,8 +14,8 @@ from trunkline.apis.twilio.calls import EVER, Calls, Leg
 from trunkline.apis.twilio.edges import conditions, wanted_edge
 from trunkline.apis.twilio.errors import bad
 from trunkline.apis.twilio.pages import paged, read_paging
-from trunkline.catalogue.twilio.words import lines, words
-from trunkline.quality import mos
+from trunkline.apis.twilio.totals import score_of
+from trunkline.catalogue.twilio.words import lines, turned, words
 from trunkline.telemetry.questions import Condition, Rows
 from trunkline.telemetry.recorder import Recorder
 
@@ -29,7 +29,7 @@ class MetricHandlers:
         self._recorder = recorder
         self._calls = calls
         found = words()
-        self._edges = {edge: name for name, edge in found.edges.items()}
+        self._edges = turned(found.edges)
         self._shapes = {name: lines(part) for name, part in found.metric.items()}
         self._sensor = lines(found.sensor)
 
@@ -78,14 +78,9 @@ class MetricHandlers:
 
 def _score(block: dict[str, Any], row: Mapping[str, Any]) -> None:
     """Work out the opinion score that a reading of an application lacks."""
-    loss, lost, received = row["loss_percent"], row["packets_lost"], row["packets_received"]
-    if loss is None and lost is not None and received is not None:
-        loss = lost / (received + lost) * 100 if lost else 0.0
-    if row["mos"] is not None or None in {row["rtt_ms"], row["jitter_ms"], loss}:
-        return
-    score = mos(row["rtt_ms"], row["jitter_ms"], loss)
+    score = score_of(row) if row["mos"] is None else None
     if score is not None:
-        block.setdefault("interval", {})["mos"] = {"value": round(score, 2)}
+        block.setdefault("interval", {})["mos"] = {"value": score}
 
 
 def _streams(exchange: Exchange) -> tuple[Condition, ...]:
