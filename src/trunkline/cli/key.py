@@ -34,7 +34,8 @@ def create(
     typer.echo(made["key"])
     typer.echo(
         f"It is shown this once: keep it. Role {made['role']}, account {made['account'] or '(all)'}, expires "
-        f"{made['expires_at'] or 'never'}; `trunkline key revoke {made['id']}` ends it.",
+        f"{made['expires_at'] or 'never'}; `trunkline key revoke {made['id']}` ends it. "
+        f"For SDKs that take a key's SID and secret: {made['sid']} and {made['secret']}",
         err=True,
     )
 

@@ -181,6 +181,11 @@ class ApiKeys:
             await self._database.write(unit)
 
 
+def secret_of(text: str) -> str:
+    """Return the part of a key's text that is secret: it goes with the key's SID."""
+    return text.split("_", 2)[2]
+
+
 def _digest(secret: str) -> str:
     """Return what is kept of a secret: 256 random bits need neither salt nor a slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()

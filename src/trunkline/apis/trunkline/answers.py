@@ -88,9 +88,13 @@ class Accounts(Shape, frozen=True, kw_only=True):
 
 
 class Key(Shape, frozen=True, kw_only=True):
-    """An API key without its secret; `account` "" is any, `expires_at` null never."""
+    """An API key without its secret; `account` "" is any, `expires_at` null never.
+
+    `sid` is the key's name in Basic authentication, where an SDK takes a key's SID and secret.
+    """
 
     id: str
+    sid: str
     name: str
     role: Literal["write", "read", "admin"]
     account: str
@@ -101,9 +105,10 @@ class Key(Shape, frozen=True, kw_only=True):
 
 
 class MadeKey(Key, frozen=True, kw_only=True):
-    """An API key as it is shown this once: `key` is what opens."""
+    """An API key as it is shown this once: `key` is what opens, `secret` the part of it that goes with the `sid`."""
 
     key: str
+    secret: str
 
 
 class Keys(Shape, frozen=True, kw_only=True):

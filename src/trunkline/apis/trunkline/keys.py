@@ -14,7 +14,7 @@ from trunkline.api.exchange import Exchange
 from trunkline.apis.trunkline.auth import Callers
 from trunkline.clock import parse_rfc3339, rfc3339
 from trunkline.errors import InvalidError
-from trunkline.services.keys import ROLES, ApiKey, ApiKeys
+from trunkline.services.keys import ROLES, ApiKey, ApiKeys, secret_of
 
 _AGE = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -50,7 +50,7 @@ class KeyHandlers:
         if account:
             account = self._callers.resource_of(exchange, account).name
         made, text = await self._keys.make(body.name, body.role, resource=account, ends_at=_end(exchange, body.expires))
-        return json_response({**_shown(exchange, made), "key": text}, 201)
+        return json_response({**_shown(exchange, made), "key": text, "secret": secret_of(text)}, 201)
 
     async def list(self, exchange: Exchange) -> Response:
         """List the keys that the caller has to do with, the oldest first; those of one account if one is named."""
@@ -79,6 +79,7 @@ def _is_covered(exchange: Exchange, key: ApiKey) -> bool:
 def _shown(exchange: Exchange, key: ApiKey) -> dict[str, Any]:
     return {
         "id": key.id,
+        "sid": key.sid,
         "name": key.name,
         "role": key.role,
         "account": key.resource,
