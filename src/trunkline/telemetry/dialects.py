@@ -43,7 +43,6 @@ class Dialect:
     aggregate_if: str = "{aggregate}({column}) FILTER (WHERE {condition})"
     last_if: str = "arg_max({column}, happened_at) FILTER (WHERE {condition})"
     average_if: str = "avg({column}) FILTER (WHERE {condition})"
-    last_if: str = "arg_max({column}, happened_at) FILTER (WHERE {condition})"
     sum_of_integers_if: str = "CAST(sum({column}) FILTER (WHERE {condition}) AS DOUBLE)"
     distinct_if: str = "count(DISTINCT {column}) FILTER (WHERE {condition})"
     percentile_if: str = "quantile_cont({column}, {share}) FILTER (WHERE {condition})"
@@ -70,7 +69,6 @@ CLICKHOUSE = Dialect(
     aggregate_if="{aggregate}OrNullIf({column}, {condition})",
     last_if="argMaxOrNullIf({column}, happened_at, {condition})",
     average_if="avgOrNullIf(toFloat64({column}), {condition})",
-    last_if="argMaxOrNullIf({column}, happened_at, {condition})",
     # a sum of whole numbers would start again from below when it is too large
     sum_of_integers_if="toFloat64(sumOrNullIf(toInt128({column}), {condition}))",
     distinct_if="toInt64(uniqExactIf({column}, {condition}))",
