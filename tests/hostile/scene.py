@@ -193,9 +193,9 @@ class Scene:
         return answer
 
     def _found(self, method: str, path: str) -> tuple[str, Found]:
-        for vendor in VENDORS:
-            if self._routes[vendor].claims(path):
-                return vendor, self._routes[vendor].find(method, path)
+        vendor = max(VENDORS, key=lambda vendor: self._routes[vendor].claims(path))
+        if self._routes[vendor].claims(path):
+            return vendor, self._routes[vendor].find(method, path)
         return "acs", Found(None)
 
     def _judge(self, answer: Answer, vendor: str, found: Found, shown: str) -> None:

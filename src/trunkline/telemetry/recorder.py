@@ -132,7 +132,7 @@ class Recorder:
             step_us = (question.step_s or 0) * 1_000_000
             at = pc.add(pc.multiply(pc.cast(steps, pa.int64()), step_us), microseconds(question.start)).cast(_UTC)
         rest = [answer.column(place) for place in range(1, answer.num_columns)]
-        return pa.table([at, *rest], names=["at", *question.by, *question.measures])
+        return pa.table([at, *rest], names=["at", *question.split_by, *question.measures])
 
     async def rows(self, question: Rows) -> list[Row]:
         """Return facts themselves, of everything that was recorded before; raises as `ask` does.
