@@ -305,17 +305,19 @@ class Planner:
         return joined(" AND ", [self._condition(table, one) for one in conditions] or [Plan("true")])
 
     def _comparison(self, table: str, condition: Condition) -> Plan:
-        column, _ = self._column(table, condition.column)
+        column, _ = self._column(table, condition.column, with_moments=True)
         try:
             (value,) = (float(value) for value in condition.values)
         except ValueError as error:
             raise InvalidError(
                 f"{condition.op!r} compares a column with one number.", target=condition.column
             ) from error
-        if not column.is_number or value != value or abs(value) > _LARGEST:  # noqa: PLR0124 - not a number
+        is_moment = column.of is datetime and column.name != MOMENT
+        if not (column.is_number or is_moment) or value != value or abs(value) > _LARGEST:  # noqa: PLR0124 - not a number
             raise InvalidError(f"{condition.column} cannot be compared with that.", target=condition.column)
         sign = ">=" if condition.op == "at least" else "<"
-        return Plan(f"coalesce({column.name} {sign} ?, false)", (value,))
+        compared = f"({self._since_us(column.name)} / 1000.0)" if is_moment else column.name
+        return Plan(f"coalesce({compared} {sign} ?, false)", (value,))
 
     def _measure(self, name: str, *, is_rolled: bool) -> Plan:
         measure = self._measures[name]

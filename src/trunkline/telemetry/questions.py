@@ -13,7 +13,8 @@ from trunkline.catalogue.rows import Calendar
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """One column that is, is not, or starts with any of some values; without regard to case if `fold`.
 
-    `at least` and `less than` compare a column that holds numbers with one.
+    `at least` and `less than` compare a column that holds numbers with one; of a column that holds a moment it is the
+    milliseconds since the fact happened.
     """
 
     column: str
