@@ -278,6 +278,11 @@ def message_of(answer: Answer, vendor: str, service: Service | None, shown: str)
         return str(answer.json["detail"])
     assert kind.startswith("application/json"), shown
     error = answer.json
+    if vendor == "infobip":
+        assert list(error) == ["errorCode", "description", "action", "violations", "resources"], shown
+        assert error["errorCode"] == f"E{answer.status}", shown
+        told = [f"{one['property']}: {one['violation']}" for one in error["violations"]]
+        return " ".join(told or [error["description"]])
     if vendor == "acs" or "error" in error:
         assert error.keys() == {"error"}, shown
         error = error["error"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 pytest.importorskip("infobip_api_client")
 from infobip_api_client.api_client import ApiClient, Configuration
+from infobip_api_client.exceptions import BadRequestException, NotFoundException, UnauthorizedException
 
-from tests.support.webhook import Webhook, webhook
+from tests.support.webhook import Heard, Webhook, webhook
 from trunkline.connection import Connection
 from trunkline.library.served import Server
 
@@ -95,3 +98,64 @@ def test_a_query_is_started_and_its_result_fetched(caller: Caller) -> None:
     assert found["response"]["rows"] == ROWS
     status = caller.call("GET", "/metrics/1/requests/{requestId}", requestId=request_id)
     assert status == {"requestId": request_id, "status": "SUCCESS"}
+
+
+def test_the_result_comes_to_the_callback(caller: Caller, hook: Webhook) -> None:
+    """As the original posts it, once; a receiver that is down for a while gets it all the same."""
+    request_id = caller.ask(QUERY, f"{hook.base}/receive")
+    (heard,) = arrived(hook, 1)
+    assert heard.method == "POST"
+    assert heard.headers["content-type"].startswith("application/json")
+    assert heard.body == caller.result(request_id)
+    assert heard.body["response"]["columns"] == [
+        {"columnName": "DIRECTION", "columnDataType": "STRING"},
+        {"columnName": "CHANNEL_CODE", "columnDataType": "STRING"},
+        {"columnName": "TOTAL_CALL_COUNT", "columnDataType": "INTEGER"},
+        {"columnName": "ANSWER_RATE", "columnDataType": "NUMBER"},
+        {"columnName": "TOTAL_CALL_DURATION", "columnDataType": "INTEGER"},
+    ]
+
+
+def test_a_callback_that_refuses_is_tried_again(served: Server, caller: Caller, hook: Webhook) -> None:
+    """By the ladder that every delivery has."""
+    hook.refuses = True
+    request_id = caller.ask(QUERY, f"{hook.base}/receive")
+    arrived(hook, 1)
+    hook.refuses = False
+    end = time.monotonic() + 10
+    while len(hook.heard()) == 1 and time.monotonic() < end:
+        served.clock.advance(15)
+        time.sleep(0.05)
+    assert [one.body["requestId"] for one in hook.heard()] == [request_id] * 2
+
+
+def arrived(hook: Webhook, many: int) -> list[Heard]:
+    """Return what came once so much has (real time)."""
+    end = time.monotonic() + 10
+    while len(hook.heard()) < many and time.monotonic() < end:
+        time.sleep(0.01)
+    assert len(hook.heard()) >= many
+    return hook.heard()
+
+
+def test_every_query_is_measured(served: Server, caller: Caller) -> None:
+    """Like any other request here."""
+    where = {"service": "metrics", "resource": "infobip-customer", "operation": "QueryAggregateData", "status": "201"}
+    (before,) = [*served.ask("requests.count", since="1h", where=where).rows] or [{"requests.count": 0}]
+    caller.ask(QUERY)
+    (after,) = served.ask("requests.count", since="1h", where=where).rows
+    assert after["requests.count"] == before["requests.count"] + 1
+
+
+def test_errors_are_raised_as_the_sdk_raises_them(caller: Caller, connection: Connection) -> None:
+    """With the body of an ApiError."""
+    with pytest.raises(BadRequestException) as bad:
+        caller.ask({**QUERY, "metrics": ["NO_SUCH", "TOTAL_CALL_COUNT"], "aggregateBy": ["X"]})
+    body = msgspec.json.decode(bad.value.body)
+    assert [one["property"] for one in body["violations"]] == ["request.aggregateBy[0]", "request.metrics[0]"]
+    with pytest.raises(NotFoundException) as missing:
+        caller.result("0" * 32)
+    assert msgspec.json.decode(missing.value.body)["errorCode"] == "E404"
+    with pytest.raises(UnauthorizedException) as stranger:
+        Caller(connection, "wrong").ask(QUERY)
+    assert stranger.value.status == 401

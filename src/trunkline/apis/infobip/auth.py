@@ -52,13 +52,11 @@ class Callers:
             raise UnauthenticatedError("The Authorization must be App, Basic, IBSSO or Bearer.")
         if text.startswith(PREFIX):
             return await self._keys.principal(text)
+        found = self._resources.by_api_key(text) or (self._resources.by_app_key(text) if scheme == "app" else None)
+        if found is not None:
+            return _owner("app key" if scheme == "app" else "api key", found)
         if scheme == "app":
-            found = self._resources.by_app_key(text) or self._resources.by_api_key(text)
-            if found is None:
-                raise UnauthenticatedError(
-                    "There is no such app key: `trunkline account show` prints the one there is."
-                )
-            return _owner("app key", found)
+            raise UnauthenticatedError("There is no such app key: `trunkline account show` prints the one there is.")
         return self._keyring.principal(text)
 
     def _of_password(self, text: str) -> Principal:
