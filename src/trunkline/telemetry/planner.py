@@ -23,6 +23,7 @@ from trunkline.telemetry.rolled import rolled_up
 
 _LARGEST = 2**62
 _DIGEST = re.compile(r"[0-9a-f]{32}")
+_FEW = 3  # values are compared one by one; of more an engine makes a set
 # moments filter by their span alone, and what is inner is nobody's business
 _DIMENSIONS = {
     table: {name: column for name, column in columns.items() if column.of is not datetime and not column.is_inner}
@@ -292,6 +293,10 @@ class Planner:
         if condition.op in {"at least", "less than"}:
             return self._comparison(table, condition)
         text = self._text(table, condition.column)  # an unknown column is an error, also without values
+        if len(condition.values) > _FEW and condition.op != "starts" and not condition.fold:
+            places = ", ".join("?" * len(condition.values))
+            among = "NOT IN" if condition.op == "is not" else "IN"
+            return Plan(f"{text.sql} {among} ({places})", (*text.bound, *condition.values))
         wanted = "?"
         if condition.fold:
             folded = self._dialect.folded

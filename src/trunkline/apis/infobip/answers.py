@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from trunkline.telemetry.recorder import Recorder
 MOST_ROWS = 100_000
 """Rows of an answer; groups before they are folded may be some more."""
 _MOST_GROUPS = 4 * MOST_ROWS
+_MANY = 5000
 _COUNTS = {CALLS: "calls.count", MESSAGES: "messages.count"}
 _SHARE = "share"
 Row = list[Any]
@@ -71,9 +73,7 @@ class Answers:
         for part in self._parts(query, since, until):
             rows += await self._fold(part, query)
             if len(rows) > MOST_ROWS:
-                raise InvalidError(
-                    f"The result has more than {MOST_ROWS} rows; ask by fewer dimensions, or for less time."
-                )
+                raise _too_many()
         if any(moment for moment, _ in rows):
             rows.sort(key=lambda row: row[0] or since)
         dimensions = self._words.dimensions
@@ -175,7 +175,12 @@ class Answers:
         """Put the question, and bring groups together that are one in the vendor's words."""
         table = await self._recorder.table(part.question)
         if len(table) > _MOST_GROUPS:
-            raise InvalidError(f"The result has more than {MOST_ROWS} rows; ask by fewer dimensions, or for less time.")
+            raise _too_many()
+        if len(table) > _MANY:  # it takes long enough for others to notice
+            return await asyncio.to_thread(self._folded, part, query, table)
+        return self._folded(part, query, table)
+
+    def _folded(self, part: Part, query: Query, table: Any) -> list[tuple[datetime | None, Row]]:
         moments = table.column(0).to_pylist() if part.time is not None else [None] * len(table)
         splits = len(part.question.by)
         columns = [table.column(1 + place).to_pylist() for place in range(splits)]
@@ -204,6 +209,10 @@ class Answers:
             if part.time is not None:
                 cells.insert(part.time, stamps.get(moment) or stamps.setdefault(moment, stamp(moment, place)))
             yield moment, [*cells, *(tell(values) for tell in tellers[channel])]
+
+
+def _too_many() -> InvalidError:
+    return InvalidError(f"The result has more than {MOST_ROWS} rows; ask by fewer dimensions, or for less time.")
 
 
 def _written(one: Facet, columns: Sequence[list[str | None]], many: int) -> list[Cell]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -82,9 +83,9 @@ class MetricsHandlers:
             return json_response(told, 202, {"Retry-After": "1"})
         form = rendered.form_of(exchange.headers.get("accept", "")) if report.answer else rendered.JSON
         if form == rendered.CSV:
-            return Response(rendered.sheet(report.answer), media_type=f"{form}; charset=utf-8")
+            return Response(await asyncio.to_thread(rendered.sheet, report.answer), media_type=f"{form}; charset=utf-8")
         if form == rendered.ARROW:
-            return Response(rendered.stream(report.answer), media_type=form)
+            return Response(await asyncio.to_thread(rendered.stream, report.answer), media_type=form)
         body = rendered.whole(report.id, report.state, report.failure, report.answer)
         return Response(body, media_type="application/json; charset=utf-8")
 
