@@ -201,9 +201,9 @@ class Reports:
 
     # --- answering ---
 
-    def _begin(self, report: Report) -> None:
+    def _begin(self, report: Report, *, anew: bool = False) -> None:
         if report.id not in self._tasks and report.kind in self.answerers:
-            task = self._tasks[report.id] = asyncio.create_task(self._work(report))
+            task = self._tasks[report.id] = asyncio.create_task(self._resume(report) if anew else self._work(report))
             task.add_done_callback(lambda done: self._end(report, done))
 
     def _end(self, report: Report, task: asyncio.Task[None]) -> None:
@@ -212,6 +212,12 @@ class Reports:
             _log.error(
                 "report %s ended in an unforeseen way", report.id, exc_info=error
             )  # the next round begins it anew
+
+    async def _resume(self, report: Report) -> None:
+        """Answer a report that was seen unanswered, unless it has been answered since."""
+        row = await self._database.read(lambda reader: reader.one(_state, of_id=report.id))
+        if row is not None and row.state == RUNNING:
+            await self._work(report)
 
     async def _work(self, report: Report) -> None:
         """Answer a report and make that durable, again and again while the stores cannot."""
@@ -292,7 +298,7 @@ class Reports:
             with suppress(TrunklineError):
                 if self._database.is_on_duty:
                     for report in await self._database.read(_unanswered):
-                        self._begin(report)
+                        self._begin(report, anew=True)
             await self._clock.sleep(_ROUND_S)
 
     def forget(self, transaction: Transaction, _before: datetime, most: int) -> int:

@@ -67,7 +67,15 @@ CALLS: list[dict[str, Any]] = [
         "status_group": "REJECTED",
         "status": "REJECTED_NETWORK",
     },
-    {**IN, "sender": "+385911234567", "sip_code": 200, "ring_ms": 1000, "talk_ms": 120_000, "capability": "phone"},
+    {
+        **IN,
+        "sender": "+385911234567",
+        "network_name": "Ring",
+        "sip_code": 200,
+        "ring_ms": 1000,
+        "talk_ms": 120_000,
+        "capability": "phone",
+    },
     {**IN, "sender": "+18005550100", "sip_code": 603, "error_group": "OK", "error_code": "MINE"},
 ]
 METRICS = {
@@ -124,7 +132,7 @@ BY = {
     "SENDER_TYPE": {"TOLL_FREE_NUMBER": 2, "ALPHANUMERIC": 3, NA: 6},
     "COMMUNICATION": {77: 2, NA: 9},
     "NETWORK_ID": {219010: 2, 310410: 3, NA: 6},
-    "NETWORK_NAME": {"Ring": 2, "Bell": 3, NA: 6},
+    "NETWORK_NAME": {"Ring": 3, "Bell": 3, NA: 5},
     "COUNTRY_ID": {191: 3, 840: 4, NA: 4},
     "COUNTRY_NAME": {"Croatia": 3, "United States": 4, NA: 4},
     "COUNTRY_CODE": {"HR": 3, "US": 4, NA: 4},
