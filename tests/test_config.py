@@ -52,7 +52,7 @@ def test_every_setting_can_be_set_by_its_variable() -> None:
         "text": ("z", "z"),
     }
     special = {"public_url": "https://z", "certificate_file": "z", "certificate_key_file": "z"}
-    special["database"] = "postgresql+psycopg://z"
+    special |= {"database": "postgresql+psycopg://z", "infobip_voice_since": "2024-02-29"}
     for row in rows():
         kind = "choice" if " | " in row.kind else row.kind
         last = row.kind.split(" | ")[-1]

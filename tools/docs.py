@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tools import coverage
+from tools import coverage, vendor_words
 from tools.tables import table
 from trunkline import config
 from trunkline.apis.trunkline.ingest import OPERATIONS
@@ -44,6 +44,12 @@ def acs_operations() -> Iterator[str]:
 def azure_operations() -> Iterator[str]:
     """Tabulate the control plane."""
     for service in load().of_vendor("azure"):
+        yield from _service(service)
+
+
+def infobip_operations() -> Iterator[str]:
+    """Tabulate Infobip's Metrics API."""
+    for service in load().of_vendor("infobip"):
         yield from _service(service)
 
 
@@ -177,6 +183,11 @@ BLOCKS: dict[str, Block] = {
     "twilio operations": twilio_operations,
     "own operations": own_operations,
     "event types": event_types,
+    "infobip operations": infobip_operations,
+    "infobip metrics": vendor_words.metrics,
+    "infobip dimensions": vendor_words.dimensions,
+    "infobip filters": vendor_words.filters,
+    "infobip codes": vendor_words.derived_codes,
     "simulated numbers": simulated_numbers,
     "delivery outcomes": delivery_outcomes,
     "measures": measures,

@@ -27,6 +27,12 @@ from trunkline.apis.azure.event_grid import EventGridHandlers
 from trunkline.apis.azure.metric_answers import MetricAnswers
 from trunkline.apis.azure.metrics import Metrics
 from trunkline.apis.azure.monitor import MonitorHandlers
+from trunkline.apis.infobip.answers import Answers
+from trunkline.apis.infobip.auth import Callers as InfobipCallers
+from trunkline.apis.infobip.door import InfobipDoor
+from trunkline.apis.infobip.metrics import KIND as METRICS_QUERY
+from trunkline.apis.infobip.metrics import MetricsHandlers, QueryAnswerer
+from trunkline.apis.infobip.query import account_key
 from trunkline.apis.trunkline.accounts import AccountHandlers
 from trunkline.apis.trunkline.ask import AskHandlers
 from trunkline.apis.trunkline.auth import Callers
@@ -60,6 +66,7 @@ from trunkline.events.retention import Retention
 from trunkline.events.subscriptions import Subscriptions
 from trunkline.ids import Ids
 from trunkline.insight.arrivals import Arrivals
+from trunkline.insight.reports import Reports
 from trunkline.insight.verdicts import Verdicts
 from trunkline.services import repeatability
 from trunkline.services.access import Keyring
@@ -231,15 +238,25 @@ class House:
             courier=self.courier,
             resource=find,
         )
+        self.reports = Reports(database=self.database, clock=clock, ids=ids, settings=settings, courier=self.courier)
+        self.reports.answerers[METRICS_QUERY] = QueryAnswerer(
+            Answers(
+                self.catalogue,
+                self.recorder,
+                settings,
+                lambda: {one.name: account_key(one) for one in self.resources.all()},
+            )
+        )
         retention = Retention(
             database=self.database,
             clock=clock,
             settings=settings,
             subscriptions=self.subscriptions,
-            also=(repeatability.forget,),
+            also=(repeatability.forget, self.reports.forget),
         )
         self.subscriptions.open()
-        for part in (self.courier, self.subscriptions, self.dispatcher, retention, self.sms.carriage, self.verdicts):
+        parts = (self.courier, self.subscriptions, self.dispatcher, retention, self.sms.carriage)
+        for part in (*parts, self.verdicts, self.reports):
             self._stack.push_async_callback(part.stop)
             await part.start()
 
@@ -252,7 +269,14 @@ class House:
 
     def _application(self) -> Application:
         return Application(
-            doors=[self._acs_door(), self._azure_door(), self._twilio_door(), self._own_door(), self._page_door()],
+            doors=[
+                self._acs_door(),
+                self._azure_door(),
+                self._infobip_door(),
+                self._twilio_door(),
+                self._own_door(),
+                self._page_door(),
+            ],
             hosts=Hosts(self.settings, self.resources),
             resources=self.resources,
             recorder=self.recorder,
@@ -277,6 +301,11 @@ class House:
         monitor = MonitorHandlers(Metrics(self.catalogue), MetricAnswers(self.recorder), callers)
         events = EventGridHandlers(self.catalogue, self.subscriptions, callers)
         return AzureDoor(self.catalogue.of_vendor("azure"), _handlers(monitor, events), callers)
+
+    def _infobip_door(self) -> Door:
+        callers = InfobipCallers(self.resources, self.keyring, self.api_keys)
+        metrics = MetricsHandlers(self.catalogue.words["infobip"], self.reports, self.resources, self.courier.check_url)
+        return InfobipDoor(self.catalogue.of_vendor("infobip"), metrics.handlers(), callers)
 
     def _twilio_door(self) -> Door:
         return insights_door(

@@ -12,6 +12,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -128,6 +129,9 @@ class Settings:
     dead_letter_delay_s: int = _setting(300, "How long after the last attempt an event counts as dead.")
     max_body_bytes: int = _setting(4 * 1024 * 1024, "The largest request body.", least=1024)
     event_retention_hours: int = _setting(24 * 7, "How long told events and finished deliveries are kept.", least=1)
+    report_retention_hours: int = _setting(
+        24 * 7, "How long answered queries of the Infobip Metrics API are kept, with their results.", least=1
+    )
     retention_days: tuple[str, ...] = _setting(
         (),
         "How many days facts are kept, hour by hour: `90` for every kind, `calls=400,samples=30` for one each; 0 or "
@@ -143,6 +147,14 @@ class Settings:
     )
     backlog: int = _setting(20_000, "How many writes may wait before the server answers 503.", least=1)
     graceful_timeout_s: int = _setting(10, "How long requests in flight may take when the server stops.")
+    infobip_voice_since: str = _setting(
+        "2025-05-15",
+        "The day (UTC) from which the Infobip Metrics API answers for calls, as the original does; empty is without a "
+        "bound.",
+    )
+    infobip_rates: Literal["fraction", "percent"] = _setting(
+        "fraction", "Whether rates of the Infobip Metrics API are fractions (1.0 is all) or percentages."
+    )
     # how it tells
     log_format: Literal["text", "json"] = _setting("text", "Logs as text or as JSON lines.")
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "The lowest level that is logged.")
@@ -248,11 +260,23 @@ def _checked(settings: Settings) -> Settings:
         )
     if settings.database and settings.ephemeral:
         raise ConfigurationError("database and ephemeral exclude each other: what PostgreSQL keeps stays.")
+    if settings.infobip_voice_since and not _is_day(settings.infobip_voice_since):
+        raise ConfigurationError(
+            f"infobip_voice_since is {settings.infobip_voice_since!r}; it must be a day like 2025-05-15, or empty."
+        )
     if len(settings.access_keys) > 2:
         raise ConfigurationError("access_keys holds more than two keys; a resource has one or two.")
     if bool(settings.certificate_file) is not bool(settings.certificate_key_file):
         raise ConfigurationError("certificate_file and certificate_key_file need each other; set both or neither.")
     return settings
+
+
+def _is_day(text: str) -> bool:
+    """Tell whether a text is a day as ISO 8601 writes it."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _is_address(text: str) -> bool:

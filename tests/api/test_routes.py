@@ -176,7 +176,7 @@ def test_a_prefix_ends_at_a_slash_or_a_colon(path: str, service: str | None) -> 
     """And nowhere else; encoded letters are letters, an encoded slash is none."""
     found = DOORS["acs"].find("GET", path).service
     assert (found.name if found else None) == service
-    assert DOORS["acs"].claims(path) is (service is not None)
+    assert bool(DOORS["acs"].claims(path)) is (service is not None)
 
 
 def test_the_nearest_operation_is_named_for_a_misspelt_route() -> None:

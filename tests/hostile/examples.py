@@ -157,6 +157,30 @@ BODIES: dict[str, Any] = {
         "schema": "event grid",
         "minutes": 5,
     },
+    "QueryAggregateData": {
+        "callbackUrl": WEBHOOK,
+        "request": {
+            "filterBy": {
+                "channelCodes": ["VOICE_VIDEO", "SMS"],
+                "sentSince": "2026-11-21T10:00:00.000+0000",
+                "sentUntil": "2026-11-21T13:00:00.000+0000",
+                "accountKeys": ["trunkline"],
+                "includeSubaccounts": True,
+                "directions": ["OUTBOUND"],
+                "timeToAnswer": [{"from": "SECONDS_0", "to": "SECONDS_5"}],
+                "statuses": ["BUSY"],
+                "errorGroups": ["OK"],
+                "countryIds": [191],
+                "networkIds": [219010],
+                "communicationIds": [1],
+                "senders": ["+18005550199"],
+                "platforms": [{"applicationId": "a", "entityId": "b"}],
+            },
+            "aggregateBy": ["HOUR", "STATUS", "TIME_TO_ANSWER"],
+            "metrics": ["TOTAL_CALL_COUNT", "ANSWER_RATE", "TOTAL_TRAFFIC_COUNT"],
+            "timeZone": "Europe/Zagreb",
+        },
+    },
     "TestSubscription": {"type": "ChatMessageReceived"},
 }
 ANY_BODY: dict[str, Any] = {

@@ -201,9 +201,9 @@ class Scene:
         return answer
 
     def _found(self, method: str, path: str) -> tuple[str, Found]:
-        for vendor in VENDORS:
-            if self._routes[vendor].claims(path):
-                return vendor, self._routes[vendor].find(method, path)
+        vendor = max(VENDORS, key=lambda vendor: self._routes[vendor].claims(path))
+        if self._routes[vendor].claims(path):
+            return vendor, self._routes[vendor].find(method, path)
         return "acs", Found(None)
 
     def _judge(self, answer: Answer, vendor: str, found: Found, shown: str) -> None:
@@ -290,6 +290,11 @@ def message_of(answer: Answer, vendor: str, service: Service | None, shown: str)
         assert error.keys() == {"code", "message", "more_info", "status"}, shown
         assert (error["status"], error["more_info"][-5:]) == (answer.status, str(error["code"])), shown
         return str(error["message"])
+    if vendor == "infobip":
+        assert list(error) == ["errorCode", "description", "action", "violations", "resources"], shown
+        assert error["errorCode"] == f"E{answer.status}", shown
+        told = [f"{one['property']}: {one['violation']}" for one in error["violations"]]
+        return " ".join(told or [error["description"]])
     if vendor == "acs" or "error" in error:
         assert error.keys() == {"error"}, shown
         error = error["error"]

@@ -81,7 +81,7 @@ class Application:
             largest=self._largest,
         )
         # what is no door's path is refused in the words of the first one: SDKs reach further than we serve
-        door = next((door for door in self._doors if door.claims(exchange.raw_path)), self._doors[0])
+        door = max(self._doors, key=lambda door: door.claims(exchange.raw_path))
         response = await self._answer(door, exchange, scope)
         door.dress(exchange, response)
         if not (exchange.operation and exchange.operation.auth == "open"):

@@ -57,8 +57,8 @@ class Door:
         self.routes = Routes(self.services)
         self.handlers = handlers
 
-    def claims(self, raw_path: str) -> bool:
-        """Tell whether a path is of this API."""
+    def claims(self, raw_path: str) -> int:
+        """Tell how much of a path's beginning is of this API: 0 is nothing."""
         return self.routes.claims(raw_path)
 
     async def identify(self, exchange: Exchange) -> None:

@@ -128,16 +128,20 @@ class Routes:
 
     def service_of(self, parts: Sequence[str]) -> Service | None:
         """Return the service whose prefix a path stands under; a colon ends a prefix as a slash does."""
+        return self._under(parts)[1]
+
+    def _under(self, parts: Sequence[str]) -> tuple[int, Service | None]:
+        """Return how many parts the prefix has that a path stands under, and whose it is."""
         for prefix, service in self._prefixes.get(parts[0].lower().partition(":")[0], ()):
             here = [part.lower() for part in parts[: len(prefix)]]
             here[-1] = here[-1].partition(":")[0]
             if tuple(here) == prefix:
-                return service
-        return None
+                return len(prefix), service
+        return 0, None
 
-    def claims(self, raw_path: str) -> bool:
-        """Tell whether a path belongs to one of these services."""
-        return self.service_of(_parts(raw_path)) is not None
+    def claims(self, raw_path: str) -> int:
+        """Tell how many parts of a path's beginning are a prefix of these services; 0 when it is none of theirs."""
+        return self._under(_parts(raw_path))[0]
 
     def nearest(self, service: Service, method: str, raw_path: str) -> Operation | None:
         """Return the operation whose route looks most like a request that fits none."""

@@ -6,6 +6,7 @@ import re
 import string
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -16,6 +17,7 @@ import msgspec
 from trunkline.catalogue.columns import Column, columns, tables
 from trunkline.catalogue.facts import Request
 from trunkline.catalogue.rows import (
+    OF_QUESTIONS,
     RULED_VALUES,
     Catalogue,
     DeliveryOutcome,
@@ -33,7 +35,7 @@ from trunkline.catalogue.rows import (
 from trunkline.errors import ConfigurationError
 
 T = TypeVar("T")
-VENDORS = ("acs", "azure", "twilio", "trunkline")
+VENDORS = ("acs", "azure", "infobip", "twilio", "trunkline")
 VENDORS_OF_WORDS = ("infobip",)
 _ALWAYS_CARRIED = {"id", "at", "cause", "resource"}
 _NOT_SERVICES = {
@@ -204,6 +206,9 @@ def _measure_problems(catalogue: Catalogue) -> Iterator[str]:
         elif measure.column in known and measure.agg != "distinct" and not known[measure.column].is_number:
             yield f"measure {name} computes with {measure.column}, which is no number"
         yield from _condition_problems(name, measure, known)
+        for column in measure.within_s:
+            if column not in known or known[column].of is not datetime:
+                yield f"measure {name} counts what came soon by {column}, which is no moment of {measure.source}"
 
 
 def _condition_problems(name: str, measure: Measure, known: Mapping[str, Column]) -> Iterator[str]:
@@ -236,8 +241,9 @@ def _word_problems(catalogue: Catalogue) -> Iterator[str]:
     for vendor, words in catalogue.words.items():
         here = f"{vendor}.toml"
         for name, metric in words.metrics.items():
-            if metric.means not in catalogue.measures:
-                yield f"{here} {name} is {metric.means}, which is no measure"
+            for means in (metric.means, *metric.otherwise.values()):
+                if bool(means) is bool(metric.lacks) or (means and means not in catalogue.measures):
+                    yield f"{here} {name} is {means or 'nothing'}, which is no measure"
             if not metric.label or not metric.group:
                 yield f"{here} {name} needs a label and a group"
             if (metric.factor == 1) is bool(metric.unit):
@@ -247,18 +253,19 @@ def _word_problems(catalogue: Catalogue) -> Iterator[str]:
         for name, dimension in words.dimensions.items():
             yield from _dimension_problems(f"{here} {name}", dimension)
         for name, dimension_name in words.filters.items():
-            if dimension_name not in words.dimensions:
+            if dimension_name not in words.dimensions and dimension_name not in OF_QUESTIONS:
                 yield f"{here} filters {name} by {dimension_name}, which is no dimension"
 
 
 def _dimension_problems(here: str, row: DimensionWord) -> Iterator[str]:
-    if bool(row.column) is bool(row.step):
+    if sum(map(bool, (row.column, row.step, row.lacks))) != 1:
         yield f"{here} needs a column or a step, and not both"
         return
     known = [those[row.column] for those in tables().values() if row.column in those]
     if row.column and not known:
         yield f"{here} is the column {row.column}, which no fact has"
-    if row.ranges_s and (list(row.ranges_s) != sorted({*row.ranges_s}) or not row.column.endswith("_ms")):
+    measured = row.column.endswith("_ms") or any(of.of is datetime for of in known)
+    if row.ranges_s and (list(row.ranges_s) != sorted({*row.ranges_s}) or not measured):
         yield f"{here} needs rising ranges of a column in milliseconds"
     for word, value in row.values.items():
         if any(of.values and value not in of.values for of in known):

@@ -120,7 +120,9 @@ class Measure(Row, frozen=True, kw_only=True, rename={"source": "from"}):
 
     Counted are the facts whose columns are what `where` says, and are not what `unless` says. `agg` is count, sum,
     avg, min, max, last (the latest that is known), distinct, or a percentile such as p95 (between two values, the part
-    of the way). `factor` is what that is multiplied by, for another unit.
+    of the way). `factor` is what that is multiplied by, for another unit. In a sum a value counts as `least` if it is
+    less. `within_s` leaves out what came later than so many seconds after the fact happened, by the column that tells
+    when.
     """
 
     brief: str
@@ -132,6 +134,8 @@ class Measure(Row, frozen=True, kw_only=True, rename={"source": "from"}):
     unless: dict[str, str | int | bool | list[str | int]] = {}
     ratio: tuple[str, ...] = ()
     factor: float = 1.0
+    least: int = 0
+    within_s: dict[str, int] = {}
 
     @property
     def share(self) -> float | None:
@@ -245,34 +249,54 @@ class SimulatedNumber(Row, frozen=True, kw_only=True):
 class MetricWord(Row, frozen=True, kw_only=True, rename={"means": "is"}):
     """A vendor's word for a measure: its group, label and type as the vendor has them, and a unit that differs.
 
-    `factor` is what our measure is multiplied by, `unit` what that gives.
+    `factor` is what our measure is multiplied by, `unit` what that gives. `only` names the channels that it is of, if
+    not all that our facts know; `otherwise` another measure for some of them. A word for what nothing here records says
+    so in `lacks`, and names no measure.
     """
 
-    means: str
     group: str
     label: str
     type: str
+    means: str = ""
     factor: float = 1.0
     unit: str = ""
+    only: tuple[str, ...] = ()
+    otherwise: dict[str, str] = {}
+    lacks: str = ""
+
+
+Form = Literal["", "name", "number", "code", "key", "domain"]
 
 
 class DimensionWord(Row, frozen=True, kw_only=True, rename={"form": "as"}):
     """A vendor's word for a column, or for a step of the calendar.
 
-    `form` is how the vendor writes what stands in the column: by a name or a number that it goes by. `values` maps the
-    vendor's words for it to ours. `ranges_s` are the beginnings of ranges in seconds, of a column in milliseconds.
+    `form` is how the vendor writes what stands in the column: a name, number or key that it goes by, or a code of its
+    own where facts carry none. `values` maps the vendor's words for it to ours. `ranges_s` are the beginnings of ranges
+    in seconds, of a column in milliseconds or since the fact happened. `also` are words that are known and never occur
+    here; `only` names the channels that it is of. A word for what nothing here records says so in `lacks`.
     """
 
     type: str
     column: str = ""
     step: Calendar = ""
-    form: Literal["", "name", "number"] = ""
+    form: Form = ""
     values: dict[str, str] = {}
     ranges_s: tuple[int, ...] = ()
+    also: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    lacks: str = ""
+
+
+OF_QUESTIONS = ("start", "end", "family", "pairs")
+"""What a filter can be about beside a dimension: the span's ends, the accounts below, applications with entities."""
 
 
 class Words(Row, frozen=True, kw_only=True):
-    """A vendor's words for what can be asked. `filters` names the dimension that each filter is about."""
+    """A vendor's words for what can be asked.
+
+    `filters` names what each filter is about: a dimension, or one of `OF_QUESTIONS`.
+    """
 
     title: str
     metrics: dict[str, MetricWord]

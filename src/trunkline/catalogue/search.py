@@ -67,7 +67,11 @@ def _words(catalogue: Catalogue) -> Iterator[dict[str, str]]:
         yield {"name": name, "is": meaning, "brief": dictionary.measures[name].brief}
     for vendor in catalogue.words.values():
         for name, row in vendor.dimensions.items():
-            yield {"name": name, "is": row.column or f"step {row.step}", "brief": f"A dimension of {vendor.title}."}
+            yield {
+                "name": name,
+                "is": row.column or (f"step {row.step}" if row.step else "nothing"),
+                "brief": f"A dimension of {vendor.title}.",
+            }
 
 
 def _vendors(catalogue: Catalogue) -> list[str]:

@@ -82,6 +82,8 @@ def measures(catalogue: Catalogue) -> dict[str, Measure]:
             found[service.metric.name] = msgspec.structs.replace(counted, where={**counted.where, **where}, brief=brief)
     for words in catalogue.words.values():
         for name, word in words.metrics.items():
+            if word.lacks:
+                continue
             known = catalogue.measures[word.means]
             found[name] = msgspec.structs.replace(
                 known, factor=known.factor * word.factor, unit=word.unit or known.unit
@@ -95,6 +97,8 @@ def _meanings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
             yield service.metric.name, f"{_COUNTED} where service is {service.name}"
     for words in catalogue.words.values():
         for name, word in words.metrics.items():
+            if word.lacks:
+                continue
             yield name, word.means if word.factor == 1 else f"{word.means} times {word.factor:g}"
 
 
@@ -110,9 +114,9 @@ def _columns(catalogue: Catalogue, table: str) -> dict[str, Word]:
             if row.step or row.column in tables()[table]:
                 found[_plain(name)] = _word(name, row, vendor)
         for name, dimension in words.filters.items():
-            row = words.dimensions[dimension]
-            if row.column in tables()[table]:
-                found.setdefault(_plain(name), _word(name, row, vendor))
+            about = words.dimensions.get(dimension)
+            if about is not None and about.column in tables()[table]:
+                found.setdefault(_plain(name), _word(name, about, vendor))
     return found
 
 

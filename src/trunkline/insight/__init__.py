@@ -1,1 +1,1 @@
-"""Insight: what Trunkline makes of what it remembers."""
+"""What is made of facts: it reads everything below, and tells by the courier."""

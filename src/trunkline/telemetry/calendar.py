@@ -98,3 +98,41 @@ def beginning(step: str, name: str, value_us: int) -> datetime:
     if STEPS[step].is_clock:
         return moment
     return moment.replace(tzinfo=zone(name)).astimezone(UTC)
+
+
+def whole(step: str, name: str, start: datetime, end: datetime) -> tuple[datetime, datetime]:
+    """Return a span widened to whole steps of the calendar of a place, in UTC. Raises InvalidError.
+
+    The first step begins at `start` or before it, the last one ends at `end` or after it.
+    """
+    if not _EARLIEST <= start <= end < _LATEST:
+        raise InvalidError("Steps of the calendar are for the years 1900 to 2200.", target="step")
+    first, last = _beginning_before(step, name, start), _beginning_before(step, name, end)
+    return first, end if last == end else _next(step, name, last)
+
+
+def _beginning_before(step: str, name: str, moment: datetime) -> datetime:
+    """Return the moment at which the step began in which a moment lies."""
+    place, of = zone(name), STEPS[step]
+    wall = moment.astimezone(place)
+    if of.is_clock:
+        past = timedelta(minutes=wall.minute if of.unit == "hour" else 0, seconds=wall.second)
+        return moment - past - timedelta(microseconds=wall.microsecond)
+    date = wall.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0)
+    if of.unit == "week":
+        date -= timedelta(days=(date.weekday() + of.shift_us // (_DAY_S * 1_000_000)) % 7)
+    elif of.unit != "day":
+        months = {"month": 1, "quarter": 3, "year": 12}[of.unit]
+        date = date.replace(month=(date.month - 1) // months * months + 1, day=1)
+    return date.replace(tzinfo=place).astimezone(UTC)
+
+
+def _next(step: str, name: str, beginning: datetime) -> datetime:
+    """Return the moment at which the step after one begins."""
+    of = STEPS[step]
+    if of.is_clock:
+        return beginning + timedelta(seconds=of.seconds)
+    # a step and a half later lies in the next one, however long months, years and days are
+    wall = beginning.astimezone(zone(name)).replace(tzinfo=None)
+    after = (wall + timedelta(seconds=of.seconds * 3 // 2)).replace(tzinfo=zone(name))
+    return _beginning_before(step, name, after.astimezone(UTC))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from trunkline.catalogue.columns import Column, kind_of, shown_columns, tables
+from trunkline.catalogue.columns import MOMENT, Column, kind_of, shown_columns, tables
 from trunkline.catalogue.rows import Measure
 from trunkline.catalogue.words import nearest
 from trunkline.clock import microseconds
@@ -18,11 +18,12 @@ from trunkline.errors import InvalidError
 from trunkline.telemetry import calendar
 from trunkline.telemetry.dialects import DUCKDB, Dialect
 from trunkline.telemetry.plan import Plan, joined, naive
-from trunkline.telemetry.questions import Condition, Either, Rows, Series
+from trunkline.telemetry.questions import Condition, Either, Ranges, Rows, Series
 from trunkline.telemetry.rolled import rolled_up
 
 _LARGEST = 2**62
 _DIGEST = re.compile(r"[0-9a-f]{32}")
+_FEW = 3  # values are compared one by one; of more an engine makes a set
 # moments filter by their span alone, and what is inner is nobody's business
 _DIMENSIONS = {
     table: {name: column for name, column in columns.items() if column.of is not datetime and not column.is_inner}
@@ -72,12 +73,32 @@ class Planner:
         answer = Plan(f"SELECT {', '.join(shown)} FROM ({grouped.sql}) ORDER BY {groups}", grouped.bound)  # noqa: S608
         return joined("", [answer, limit])
 
-    def _key(self, table: str, name: str, place: int) -> tuple[Plan, str]:
+    def _key(self, table: str, name: str | Ranges, place: int) -> tuple[Plan, str]:
         """Plan what is grouped by, and spell how it is shown: a number becomes text once a group, not once a row."""
+        if isinstance(name, Ranges):
+            return self._range(table, name), self._dialect.text.format(expression=f"split_{place}")
         column, key = self._column(table, name)
         if not key and column.of in {int, bool}:
             return Plan(column.name), self._as_text(column, f"split_{place}")
         return self._text(table, name), f"split_{place}"
+
+    def _range(self, table: str, ranges: Ranges) -> Plan:
+        """Plan the number of the range in which a value lies."""
+        column, _ = self._column(table, ranges.column, with_moments=True)
+        value = column.name
+        if column.of is datetime:
+            value = f"({self._since_us(column.name)} / 1000.0)"
+        elif not column.is_number:
+            raise InvalidError(f"{ranges.column} has no ranges.", target=ranges.column)
+        cases = "".join(f" WHEN {value} < ? THEN {place - 1}" for place in range(len(ranges.begins)))
+        return Plan(f"CASE WHEN {column.name} IS NULL THEN -1{cases} ELSE {len(ranges.begins) - 1} END", ranges.begins)
+
+    def _split(self, table: str, name: str | Ranges) -> Plan:
+        """Plan what is grouped by as text."""
+        if isinstance(name, Ranges):
+            number = self._range(table, name)
+            return Plan(self._dialect.text.format(expression=number.sql), number.bound)
+        return self._text(table, name)
 
     def _leaves(self, names: Iterable[str]) -> list[Measure]:
         """Return the measures that measures are made of, which are none of others."""
@@ -98,7 +119,7 @@ class Planner:
     ) -> Plan:
         """Plan a series in which only the splits with most of the first measure stand alone."""
         top = question.top
-        splits = [self._text(table, name) for name in question.by]
+        splits = [self._split(table, name) for name in question.by]
         if top is None or not splits or not 0 < top.most <= _LARGEST:
             raise InvalidError("The top is of something: name a column to split by, and how many.", target="top")
         places = range(1, len(splits) + 1)
@@ -241,9 +262,11 @@ class Planner:
             return Plan(f"{truncated} - {offset.sql}", (*offset.bound, step.shift_us, *offset.bound))
         return Plan(f"{truncated} - ?", (*offset.bound, step.shift_us, step.shift_us))
 
-    def _column(self, table: str, name: str) -> tuple[Column, str]:
+    def _column(self, table: str, name: str, *, with_moments: bool = False) -> tuple[Column, str]:
         """Find a column and the entry that is meant, "" if it is no map."""
         known = _DIMENSIONS[table]
+        if with_moments and (moment := shown_columns(table).get(name)) is not None and not moment.is_map:
+            return moment, ""
         bare, dot, key = name.partition(".")
         column = known.get(bare)
         if column is None or column.is_map is not bool(key) or bool(dot) is not bool(key):
@@ -277,6 +300,10 @@ class Planner:
         if condition.op in {"at least", "less than"}:
             return self._comparison(table, condition)
         text = self._text(table, condition.column)  # an unknown column is an error, also without values
+        if len(condition.values) > _FEW and condition.op != "starts" and not condition.fold:
+            places = ", ".join("?" * len(condition.values))
+            among = "NOT IN" if condition.op == "is not" else "IN"
+            return Plan(f"{text.sql} {among} ({places})", (*text.bound, *condition.values))
         wanted = "?"
         if condition.fold:
             folded = self._dialect.folded
@@ -294,28 +321,46 @@ class Planner:
         return joined(" AND ", [self._condition(table, one) for one in conditions] or [Plan("true")])
 
     def _comparison(self, table: str, condition: Condition) -> Plan:
-        column, _ = self._column(table, condition.column)
+        column, _ = self._column(table, condition.column, with_moments=True)
         try:
             (value,) = (float(value) for value in condition.values)
         except ValueError as error:
             raise InvalidError(
                 f"{condition.op!r} compares a column with one number.", target=condition.column
             ) from error
-        if not column.is_number or value != value or abs(value) > _LARGEST:  # noqa: PLR0124 - not a number
+        is_moment = column.of is datetime and column.name != MOMENT
+        if not (column.is_number or is_moment) or value != value or abs(value) > _LARGEST:  # noqa: PLR0124 - not a number
             raise InvalidError(f"{condition.column} cannot be compared with that.", target=condition.column)
         sign = ">=" if condition.op == "at least" else "<"
-        return Plan(f"coalesce({column.name} {sign} ?, false)", (value,))
+        compared = f"({self._since_us(column.name)} / 1000.0)" if is_moment else column.name
+        return Plan(f"coalesce({compared} {sign} ?, false)", (value,))
 
     def _measure(self, name: str, *, is_rolled: bool) -> Plan:
         measure = self._measures[name]
         if measure.ratio:
             over, under = (self._measure(part, is_rolled=is_rolled) for part in measure.ratio)
             return Plan(f"{over.sql} / nullif({under.sql}, 0)", over.bound + under.bound)
-        where = _meant(measure)
+        where = self._meant(measure)
         rolled = self._dialect.rolled.get(measure.agg, "").replace("{column}", measure.column)
         spelled = rolled if is_rolled else self._aggregate(measure)
         times = "" if measure.factor == 1 else f" * {measure.factor!r}"
         return Plan(spelled.replace("{condition}", where.sql) + times, where.bound * spelled.count("{condition}"))
+
+    def _meant(self, measure: Measure) -> Plan:
+        """Plan which facts a measure is of."""
+        parts = []
+        for negation, conditions in (("", measure.where), ("NOT ", measure.unless)):
+            for column, wanted in conditions.items():
+                values = wanted if isinstance(wanted, list) else [wanted]
+                parts.append(Plan(f"{column} {negation}IN ({', '.join('?' * len(values))})", tuple(values)))
+        for column, seconds in measure.within_s.items():
+            parts.append(Plan(f"coalesce({self._since_us(column)} <= ?, false)", (seconds * 1_000_000,)))
+        return joined(" AND ", parts) if parts else Plan("true")
+
+    def _since_us(self, column: str) -> str:
+        """Spell the microseconds from when a fact happened to a moment of it."""
+        moment = self._dialect.moment_us
+        return f"({moment.format(column=column)} - {moment.format(column=MOMENT)})"
 
     def _aggregate(self, measure: Measure) -> str:
         """Spell an aggregate of facts, with a place for its condition."""
@@ -332,6 +377,8 @@ class Planner:
             return dialect.last_if.replace("{column}", name)
         if measure.agg == "avg":
             return dialect.average_if.replace("{column}", name)
+        if measure.least:
+            name = f"greatest({name}, {measure.least})"
         if measure.agg == "sum" and column.of is int:
             return dialect.sum_of_integers_if.replace("{column}", name)
         return dialect.aggregate_if.replace("{column}", name).replace("{aggregate}", measure.agg)
@@ -356,13 +403,3 @@ def _within(table: str, columns: str, conditions: Plan, spans: Sequence[tuple[da
     either = joined(" UNION ALL ", parts)
     # what follows is of all of them, in every engine
     return Plan(f"SELECT * FROM ({either.sql})", either.bound)  # noqa: S608 - names only
-
-
-def _meant(measure: Measure) -> Plan:
-    """Plan which facts a measure is of."""
-    parts = []
-    for negation, conditions in (("", measure.where), ("NOT ", measure.unless)):
-        for column, wanted in conditions.items():
-            values = wanted if isinstance(wanted, list) else [wanted]
-            parts.append(Plan(f"{column} {negation}IN ({', '.join('?' * len(values))})", tuple(values)))
-    return joined(" AND ", parts) if parts else Plan("true")

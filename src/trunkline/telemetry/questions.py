@@ -14,7 +14,8 @@ from trunkline.catalogue.rows import Calendar
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """One column that is, is not, or starts with any of some values; without regard to case if `fold`.
 
-    `at least` and `less than` compare a column that holds numbers with one.
+    `at least` and `less than` compare a column that holds numbers with one; of a column that holds a moment it is the
+    milliseconds since the fact happened.
     """
 
     column: str
@@ -29,6 +30,17 @@ class Either(msgspec.Struct, frozen=True, kw_only=True):
     of: tuple[tuple[Condition, ...], ...]
 
 
+class Ranges(msgspec.Struct, frozen=True, kw_only=True):
+    """A column in ranges to split by: a range begins at each of `begins`, which rise, and ends where the next begins.
+
+    Split values are the numbers of the ranges from 0, as text; -1 for what is unknown or lies before all. Of a column
+    that holds a moment it is the milliseconds since the fact happened.
+    """
+
+    column: str
+    begins: tuple[float, ...]
+
+
 class Top(msgspec.Struct, frozen=True, kw_only=True):
     """The splits with most of the first measure over the whole span; with the rest taken together, or without it."""
 
@@ -40,19 +52,24 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     """Measures over [start, end), in steps of `step_s` seconds from the start (None: one step for all).
 
     `step` names one of the calendar instead, which begins where it does in `zone`. All measures are of one fact.
-    The `where` conditions must all hold. At most `limit` points are answered.
+    `by` names columns, or columns in ranges. The `where` conditions must all hold. At most `limit` points are answered.
     """
 
     measures: tuple[str, ...]
     start: datetime
     end: datetime
     step_s: int | None = None
-    by: tuple[str, ...] = ()
-    where: tuple[Condition, ...] = ()
+    by: tuple[str | Ranges, ...] = ()
+    where: tuple[Condition | Either, ...] = ()
     step: Calendar = ""
     zone: str = "UTC"
     top: Top | None = None
     limit: int | None = None
+
+    @property
+    def split_by(self) -> tuple[str, ...]:
+        """The columns that it is split by, by their names."""
+        return tuple(one if isinstance(one, str) else one.column for one in self.by)
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):

@@ -138,7 +138,7 @@ class Recorder:
             step_us = (question.step_s or 0) * 1_000_000
             at = pc.add(pc.multiply(pc.cast(steps, pa.int64()), step_us), microseconds(question.start)).cast(_UTC)
         rest = [answer.column(place) for place in range(1, answer.num_columns)]
-        return pa.table([at, *rest], names=["at", *question.by, *question.measures])
+        return pa.table([at, *rest], names=["at", *question.split_by, *question.measures])
 
     async def rows(self, question: Rows, *, as_loaded: bool = False) -> list[Row]:
         """Return facts themselves, of everything that was recorded before, or is loaded by now; raises as `ask` does.

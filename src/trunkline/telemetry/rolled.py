@@ -9,7 +9,7 @@ from trunkline.catalogue.rows import Measure
 from trunkline.clock import from_microseconds, microseconds
 from trunkline.telemetry import calendar
 from trunkline.telemetry.plan import Plan, joined, naive
-from trunkline.telemetry.questions import Series
+from trunkline.telemetry.questions import Condition, Series
 from trunkline.telemetry.rollups import MINUTE_US, Rollup, rollups
 
 _FEWEST = timedelta(minutes=2)
@@ -23,9 +23,10 @@ def rolled_up(question: Series, table: str, measures: Iterable[Measure]) -> Plan
     Percentiles, distinct counts and columns that the rollup has not, and steps that cut a minute, need the facts.
     """
     rollup = rollups().get(table)
-    if rollup is None:
+    plain = [condition for condition in question.where if isinstance(condition, Condition)]
+    if rollup is None or len(plain) < len(question.where):
         return None
-    lacks = {*question.by, *(condition.column for condition in question.where)} - set(rollup.by)
+    lacks = {*question.by, *(condition.column for condition in plain)} - set(rollup.by)
     if lacks or not all(_is_made(rollup, measure) for measure in measures) or not _has_whole_minutes(question):
         return None
     first, last = _up(question.start), _down(question.end)
@@ -52,6 +53,8 @@ def rolled_up(question: Series, table: str, measures: Iterable[Measure]) -> Plan
 
 def _is_made(rollup: Rollup, measure: Measure) -> bool:
     """Tell whether a rollup holds what a measure is made of."""
+    if measure.within_s or measure.least:
+        return False
     columns = {*measure.where, *measure.unless}
     has_number = measure.agg == "count" or measure.column in rollup.numbers
     return measure.agg in _AGGREGATES and has_number and columns <= set(rollup.by)

@@ -282,5 +282,5 @@ def test_facts_are_found_by_vendors_words(calls: Any) -> None:
     where = [{"column": "countryIds", "values": ["US"]}]
     found = calls("POST", "/facts", json={"fact": "calls", "since": "3d", "where": where}).json["rows"]
     assert [row["leg_id"] for row in found] == ["US1", "US0"]
-    where = [{"column": "countryId", "values": ["US"]}]
+    where = [{"column": "countryKeys", "values": ["US"]}]
     assert "countryIds" in calls("POST", "/facts", json={"fact": "calls", "where": where}).json["detail"]

@@ -1,0 +1,1 @@
+"""Infobip's Metrics API: how its clients are spoken to."""

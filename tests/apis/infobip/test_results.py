@@ -1,0 +1,185 @@
+"""Results: their forms, the settings that change them, and what becomes of a query that cannot be answered."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.apis.infobip.conftest import REQUESTS, Client
+from tests.support.webhook import webhook
+from tests.support.world import World
+from trunkline.apis.infobip import answers, metrics, rendered
+
+METRICS = ["TOTAL_CALL_COUNT", "ANSWER_RATE", "TOTAL_TRAFFIC_COUNT"]
+BY = ["HOUR", "SENDER", "NETWORK_ID"]
+
+
+@pytest.fixture
+def calls(client: Client) -> Client:
+    """Give a client with a few calls."""
+    out = {"direction": "outbound", "network_id": "21910"}
+    client.put(
+        "calls", [{"leg_id": "1", **out, "sender": "=1+1", "sip_code": 200}, {"leg_id": "2", **out, "sender": "+12"}]
+    )
+    return client
+
+
+def fetch(client: Client, accept: str, **asked: Any) -> Any:
+    """Fetch a result in a form."""
+    started = client.query(METRICS, BY, **asked)
+    assert started.status == 201, started.body
+    return client.send("GET", f"{REQUESTS}{started.json['requestId']}/result", headers={"accept": accept})
+
+
+def test_a_result_is_fetched_as_a_sheet(calls: Client) -> None:
+    """With the columns' names first; a cell that a spreadsheet would run is tamed."""
+    answer = fetch(calls, "text/csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    names, *rows = csv.reader(io.StringIO(answer.body.decode()))
+    assert names == ["HOUR", "SENDER", "NETWORK_ID", "CHANNEL_CODE", *METRICS]
+    hour = "2026-11-03T12:00:00.000+0000"
+    assert sorted(rows) == [
+        [hour, "'=1+1", "219010", "VOICE_VIDEO", "1", "1.0", "N/A"],
+        [hour, "+12", "219010", "VOICE_VIDEO", "1", "0.0", "N/A"],
+    ]
+
+
+def test_a_result_is_fetched_as_a_table(calls: Client) -> None:
+    """With the columns' own types; what is not available is null."""
+    answer = fetch(calls, "application/vnd.apache.arrow.stream")
+    assert answer.headers["content-type"] == rendered.ARROW
+    table = pa.ipc.open_stream(answer.body).read_all()
+    assert table.schema.types == [
+        pa.timestamp("ms", tz="UTC"),
+        pa.string(),
+        pa.int64(),
+        pa.string(),
+        pa.int64(),
+        pa.float64(),
+        pa.int64(),
+    ]
+    hour = datetime(2026, 11, 3, 12, tzinfo=UTC)
+    assert {row["SENDER"]: list(row.values()) for row in table.to_pylist()} == {
+        "=1+1": [hour, "=1+1", 219010, "VOICE_VIDEO", 1, 1.0, None],
+        "+12": [hour, "+12", 219010, "VOICE_VIDEO", 1, 0.0, None],
+    }
+    assert pa.ipc.open_stream(fetch(calls, rendered.ARROW, senders=["x"]).body).read_all().num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("", rendered.JSON),
+        ("*/*", rendered.JSON),
+        ("text/html, application/json;q=0.9", rendered.JSON),
+        ("text/csv", rendered.CSV),
+        ("application/json;q=0.5, TEXT/CSV; header=present", rendered.CSV),
+        ("text/csv;q=0, */*", rendered.JSON),
+        ("text/csv;q=x", rendered.JSON),
+        ("image/png", rendered.JSON),
+        (rendered.ARROW, rendered.ARROW),
+        ("*/*;q=0.1, application/vnd.apache.arrow", rendered.ARROW),
+    ],
+)
+def test_the_form_is_what_accept_wants_most(accept: str, form: str) -> None:
+    """JSON unless another one is named."""
+    assert rendered.form_of(accept) == form
+
+
+def test_rates_are_percentages_when_set(make_world: Callable[..., World]) -> None:
+    """But a ratio of messages is none."""
+    client = Client(make_world(infobip_rates="percent"))
+    client.put("calls", [{"leg_id": str(n), "direction": "outbound", "sip_code": 486 if n else 200} for n in range(4)])
+    client.put("messages", [{"message_id": way, "channel": "sms", "direction": way} for way in ("inbound", "outbound")])
+    assert client.ask(["ANSWER_RATE", "BUSY_RATE", "TOTAL_CALL_COUNT"]) == {(): [25.0, 75.0, 4]}
+    assert client.ask(["RECEIVED_TO_SENT_TRAFFIC_RATIO"], channels=["SMS"]) == {(): [1.0]}
+
+
+@pytest.mark.parametrize(
+    ("setting", "many", "since"),
+    [
+        ({}, 1, "2025-05-15T00:00:00.000+0000"),
+        ({"infobip_voice_since": ""}, 2, "2025-05-01T00:00:00.000+0000"),
+        ({"infobip_voice_since": "2025-06-02"}, 0, "2025-06-01T00:00:00.000+0000"),
+    ],
+)
+def test_calls_from_before_the_vendors_day_are_left_out(
+    make_world: Callable[..., World], setting: dict[str, str], many: int, since: str
+) -> None:
+    """Unless a setting says otherwise; messages are not."""
+    client = Client(make_world(**setting))
+    days = ("2025-05-14T23:59:59Z", "2025-05-15T00:00:00Z")
+    client.put("calls", [{"leg_id": at, "happened_at": at, "direction": "outbound"} for at in days])
+    client.put(
+        "messages", [{"message_id": at, "happened_at": at, "channel": "sms", "direction": "outbound"} for at in days]
+    )
+    span = {"sentSince": "2025-05-10T00:00:00Z", "sentUntil": "2025-05-20T00:00:00Z"}
+    found = client.result(client.query(by=["MONTH"], **span))
+    assert sum(row[-1] for row in found["rows"]) == many
+    assert found["requestedPeriod"]["sentSince"] == since
+    both = client.ask(["TOTAL_TRAFFIC_COUNT"], ["CHANNEL_CODE"], channels=["VOICE_VIDEO", "SMS"], **span)
+    assert both["SMS",] == [2]
+
+
+def test_a_result_with_too_many_rows_failed(calls: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The status says so, and the callback hears of it."""
+    monkeypatch.setattr(answers, "MOST_ROWS", 1)
+    with webhook() as hook:
+        request = {
+            "filterBy": {
+                "channelCodes": ["VOICE_VIDEO"],
+                "sentSince": "2026-11-01T00:00:00Z",
+                "sentUntil": "2026-11-08T00:00:00Z",
+            },
+            "aggregateBy": ["SENDER"],
+            "metrics": ["TOTAL_CALL_COUNT"],
+        }
+        body = {"request": request, "callbackUrl": f"{hook.base}/x"}
+        started = calls.send("POST", "/metrics/1/query-aggregate-data?", json=body).json["requestId"]
+        found = calls.send("GET", f"{REQUESTS}{started}/result", headers={"accept": "text/csv"})
+        assert found.json.keys() == {"requestId", "status", "failureMessage"}
+        assert found.json["status"] == "FAILED"
+        assert "more than 1 rows" in found.json["failureMessage"]
+        assert calls.send("GET", f"{REQUESTS}{started}").json == found.json
+        calls.world.until(lambda: len(hook.heard()) == 1)
+        assert hook.heard()[0].body == found.json
+
+
+def test_whoever_fetches_too_early_is_told_to_come_back(calls: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query that takes long answers 202 with how far it is."""
+    monkeypatch.setattr(metrics, "PATIENCE_S", 0.05)
+    settled = calls.world.house.recorder.settled
+    held = asyncio.Event()
+
+    async def wait() -> None:
+        await held.wait()
+        await settled()
+
+    monkeypatch.setattr(calls.world.house.recorder, "settled", wait)
+    started = calls.query().json["requestId"]
+    early = calls.send("GET", f"{REQUESTS}{started}/result")
+    assert (early.status, early.headers["retry-after"]) == (202, "1")
+    assert early.json == {"requestId": started, "status": "IN_PROGRESS"}
+    assert calls.send("GET", f"{REQUESTS}{started}").json["status"] == "IN_PROGRESS"
+    held.set()
+    calls.world.run(calls.world.house.reports.wait(started, 5))
+    assert calls.send("GET", f"{REQUESTS}{started}/result").json["status"] == "SUCCESS"
+
+
+def test_a_query_that_a_stop_interrupted_is_answered_after_it(calls: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it was asked: of the accounts and of the moment of then."""
+    world = calls.world
+    held = asyncio.Event()
+    monkeypatch.setattr(world.house.recorder, "settled", held.wait)
+    started = calls.query(["TOTAL_CALL_COUNT"]).json["requestId"]
+    world.restart()
+    world.run(world.house.reports.wait(started, 5))
+    found = calls.send("GET", f"{REQUESTS}{started}/result").json
+    assert found["response"]["rows"] == [["VOICE_VIDEO", 2]]
