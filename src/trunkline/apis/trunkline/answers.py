@@ -265,6 +265,7 @@ class Owned(Shape, frozen=True, kw_only=True):
     country: str
     added_at: Moment | None
     from_settings: bool
+    brief_id: str = ""
 
 
 class AllOwned(Shape, frozen=True, kw_only=True):

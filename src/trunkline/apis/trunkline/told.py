@@ -123,6 +123,12 @@ TOLD: dict[str, Told] = {
     ),
     "ReceiveText": Told(answers={202: (answers.Received,)}, body=TextRequest, query=(ACCOUNT,)),
     "ListNumbers": Told(answers={200: (answers.AllOwned,)}, query=(ACCOUNT,)),
-    "AddNumber": Told(answers={200: (answers.Owned,), 201: (answers.Owned,)}, query=(ACCOUNT,)),
+    "AddNumber": Told(
+        answers={200: (answers.Owned,), 201: (answers.Owned,)},
+        query=(
+            ACCOUNT,
+            Given("brief_id", "The short code program brief or toll-free campaign brief that it was granted under."),
+        ),
+    ),
     "RemoveNumber": Told(answers={204: ()}, query=(ACCOUNT,)),
 }
