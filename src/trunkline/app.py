@@ -40,6 +40,7 @@ from trunkline.apis.trunkline.ingest import IngestHandlers
 from trunkline.apis.trunkline.keys import KeyHandlers
 from trunkline.apis.trunkline.numbers import NumberHandlers
 from trunkline.apis.trunkline.openapi import OpenApiHandlers
+from trunkline.apis.trunkline.search import SearchHandlers
 from trunkline.apis.trunkline.state import StateHandlers
 from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
 from trunkline.apis.trunkline.tokens import TokenHandlers
@@ -58,6 +59,8 @@ from trunkline.events.event import Event
 from trunkline.events.retention import Retention
 from trunkline.events.subscriptions import Subscriptions
 from trunkline.ids import Ids
+from trunkline.insight.known import Known
+from trunkline.insight.story import Stories
 from trunkline.services import repeatability
 from trunkline.services.access import Keyring
 from trunkline.services.backups import Backups
@@ -225,6 +228,8 @@ class House:
             subscriptions=self.subscriptions,
             also=(repeatability.forget,),
         )
+        known = Known(self.resources, self.numbers, self.identities, self.chat, self.subscriptions)
+        self.stories = Stories(self.recorder, known.knowers)
         self.subscriptions.open()
         for part in (self.courier, self.subscriptions, self.dispatcher, retention, self.sms.carriage):
             self._stack.push_async_callback(part.stop)
@@ -292,6 +297,7 @@ class House:
             TokenHandlers(self.keyring, callers),
             BackupHandlers(self.backups),
             AskHandlers(self.recorder),
+            SearchHandlers(self.stories, callers, self.catalogue.ids),
             IngestHandlers(self.recorder, callers),
             InboxHandlers(self.sentbox, callers),
             NumberHandlers(self.numbers, self.sms, callers, self.announce),

@@ -26,7 +26,7 @@ from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.questions import Point, Row, Rows, Series
-from trunkline.telemetry.store import Store
+from trunkline.telemetry.store import Span, Store
 
 _log = logging.getLogger(__name__)
 READERS = 4
@@ -150,6 +150,12 @@ class Recorder:
             }
             for row in await self._in_thread(partial(found, self._store, self._planner), question)
         ]
+
+    async def places(self, ids: Sequence[str]) -> dict[str, list[Span]]:
+        """Return where in time facts bear each of some ids, of everything that was recorded before."""
+        await self.settled()
+        found: dict[str, list[Span]] = await self._in_thread(self._store.spans, ids)
+        return found
 
     def explain(self, question: Series) -> Plan:
         """Return how a question would be answered; raises InvalidError."""

@@ -1,0 +1,1 @@
+"""What is made of what is remembered: the story of an id."""
