@@ -46,6 +46,7 @@ from trunkline.apis.trunkline.ingest import IngestHandlers
 from trunkline.apis.trunkline.keys import KeyHandlers
 from trunkline.apis.trunkline.numbers import NumberHandlers
 from trunkline.apis.trunkline.openapi import OpenApiHandlers
+from trunkline.apis.trunkline.search import SearchHandlers
 from trunkline.apis.trunkline.state import StateHandlers
 from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
 from trunkline.apis.trunkline.tokens import TokenHandlers
@@ -66,7 +67,9 @@ from trunkline.events.retention import Retention
 from trunkline.events.subscriptions import Subscriptions
 from trunkline.ids import Ids
 from trunkline.insight.arrivals import Arrivals
+from trunkline.insight.known import Known
 from trunkline.insight.reports import Reports
+from trunkline.insight.story import Stories
 from trunkline.insight.verdicts import Verdicts
 from trunkline.services import repeatability
 from trunkline.services.access import Keyring
@@ -254,6 +257,8 @@ class House:
             subscriptions=self.subscriptions,
             also=(repeatability.forget, self.reports.forget),
         )
+        known = Known(self.resources, self.numbers, self.identities, self.chat, self.subscriptions)
+        self.stories = Stories(self.recorder, known.knowers)
         self.subscriptions.open()
         parts = (self.courier, self.subscriptions, self.dispatcher, retention, self.sms.carriage)
         for part in (*parts, self.verdicts, self.reports):
@@ -340,6 +345,7 @@ class House:
             TokenHandlers(self.keyring, callers),
             BackupHandlers(self.backups),
             AskHandlers(self.recorder),
+            SearchHandlers(self.stories, callers, self.catalogue.ids),
             IngestHandlers(self.recorder, callers),
             InboxHandlers(self.sentbox, callers),
             NumberHandlers(self.numbers, self.sms, callers, self.announce),

@@ -21,6 +21,7 @@ from trunkline.state.database import Database
 from trunkline.state.migrations import FOLDER, revisions, upgrade
 from trunkline.state.transaction import metadata
 
+_PART = re.compile(r",(?![^(]*\))")  # what stands in parentheses of its own is one
 assert trunkline.app.House  # imported for the tables of every part
 
 
@@ -44,11 +45,14 @@ def test_the_steps_make_each_table_and_index_to_the_letter(tmp_path: Path) -> No
 
 
 def schema(engine: sa.Engine) -> dict[str, list[str]]:
-    """Return the words that SQLite keeps of each table and index; a table that was made anew stands in quotes."""
+    """Return the words that SQLite keeps of each table and index; a column that was added stands on another's line."""
     with engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").all()
     return {
-        name: sorted(part.strip() for part in re.split(r",\n|\n", sql.replace('"', "")) if part.strip(" )"))
+        name: sorted(
+            " ".join(part.split())
+            for part in _PART.split(sql.replace('"', "").strip().removesuffix(")").replace("(", "(,", 1))
+        )
         for name, sql in rows
         if name != "alembic_version"
     }

@@ -143,6 +143,7 @@ class Attempt(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
     status: Annotated[int, brief("The HTTP status of the answer, 0 when there was none.")] = 0
     outcome: Annotated[Word, brief("What happened, as a word.")] = ""
     duration_ms: Annotated[Amount, brief("How long it took.")] = 0.0
+    foreign_ids: Annotated[Map, brief("The events in the parcel, and the correlation vectors of their requests.")] = {}
 
 
 class Call(Fact, frozen=True, kw_only=True, gc=False, array_like=True):

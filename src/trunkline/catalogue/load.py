@@ -24,6 +24,7 @@ from trunkline.catalogue.rows import (
     DimensionWord,
     EventType,
     Happening,
+    IdForm,
     Measure,
     Operation,
     OtherMetric,
@@ -38,9 +39,11 @@ T = TypeVar("T")
 VENDORS = ("acs", "azure", "infobip", "twilio", "trunkline")
 VENDORS_OF_WORDS = ("infobip",)
 _ALWAYS_CARRIED = {"id", "at", "cause", "resource"}
+_IDS = "ids.toml"
 _NOT_SERVICES = {
     "delivery_outcomes.toml",
     "event_types.toml",
+    _IDS,
     "insights_words.toml",
     "other_metrics.toml",
     "untold_event_types.toml",
@@ -67,10 +70,18 @@ def load() -> Catalogue:
         words={
             vendor: _convert(_read(root / f"{vendor}.toml"), Words, f"{vendor}.toml") for vendor in VENDORS_OF_WORDS
         },
+        ids={name: msgspec.structs.replace(form, name=name) for name, form in _ids(root)},
     )
     for wrong in problems(catalogue):
         raise ConfigurationError(f"The catalogue is wrong: {wrong}.")
     return catalogue
+
+
+def _ids(root: Traversable) -> Iterator[tuple[str, IdForm]]:
+    """Yield the forms of ids: those of nobody's own, and each vendor's."""
+    for folder in (root, *(root / vendor for vendor in VENDORS)):
+        if (folder / _IDS).is_file():
+            yield from _table(folder / _IDS, IdForm).items()
 
 
 def _services(root: Traversable) -> Iterator[tuple[str, Service]]:
@@ -112,6 +123,15 @@ def problems(catalogue: Catalogue) -> Iterator[str]:
     yield from _event_problems(catalogue)
     yield from _delivery_problems(catalogue)
     yield from _quality_problems(catalogue)
+    yield from _id_problems(catalogue)
+
+
+def _id_problems(catalogue: Catalogue) -> Iterator[str]:
+    for form in catalogue.ids.values():
+        try:
+            re.compile(form.pattern)
+        except re.error as error:
+            yield f"the form of id {form.name} has a pattern that is none: {error}"
 
 
 def _service_problems(catalogue: Catalogue) -> Iterator[str]:

@@ -304,6 +304,15 @@ class Words(Row, frozen=True, kw_only=True):
     filters: dict[str, str]
 
 
+class IdForm(msgspec.Struct, frozen=True, kw_only=True):
+    """What an id of one form may be: a regular expression that it matches as a whole, and where people find it."""
+
+    pattern: str
+    may_be: str
+    where: str
+    name: str = ""
+
+
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that exists, read and cross-checked."""
 
@@ -317,6 +326,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     simulated_numbers: dict[str, SimulatedNumber] = {}
     words: dict[str, Words] = {}
     quality: dict[str, QualityRule] = {}
+    ids: dict[str, IdForm] = {}
 
     def of_vendor(self, vendor: str) -> list[Service]:
         """List the services of one vendor, by title."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trunkline.catalogue.rows import Catalogue, Operation, Service
+from trunkline.catalogue.rows import Catalogue, IdForm, Operation, Service
 from trunkline.catalogue.words import Dictionary
 
 Row = dict[str, Any]
@@ -115,3 +116,8 @@ def _operation(service: Service, row: Operation) -> Row:
 def _holds(words: list[str], *texts: str) -> bool:
     text = "\n".join(texts).lower()
     return all(word in text for word in words)
+
+
+def forms(known: Mapping[str, IdForm], text: str) -> list[IdForm]:
+    """Return the forms of ids that a text has; all there are if it has none, for whoever asks where to look."""
+    return [form for form in known.values() if re.fullmatch(form.pattern, text)] or list(known.values())

@@ -20,6 +20,7 @@ from trunkline.cli import (
     key,
     listen,
     numbers,
+    search,
     serve,
     sms,
     token,
@@ -43,6 +44,7 @@ app.command()(catalogue.catalogue)
 app.command()(listen.listen)
 app.command()(inbox.inbox)
 app.command()(ask.ask)
+app.command()(search.search)
 app.command("import")(imports.import_)
 app.command()(backup.backup)
 app.command()(demo.demo)

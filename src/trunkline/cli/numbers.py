@@ -29,7 +29,8 @@ def list_numbers(
         return
     for one in found:
         where = "  (setting)" if one["from_settings"] else ""
-        typer.echo(f"{one['number']}\t{one['kind']}\t{one['country']}{where}")
+        brief = f"  brief {one['brief_id']}" if "brief_id" in one else ""
+        typer.echo(f"{one['number']}\t{one['kind']}\t{one['country']}{brief}{where}")
     if not found:
         typer.echo("There are no numbers; `trunkline numbers add +18005550199` adds one.", err=True)
 
@@ -38,6 +39,9 @@ def list_numbers(
 def add(
     number: Number,
     *,
+    brief_id: Annotated[
+        str, typer.Option(help="The short code program brief or toll-free campaign brief that it was granted under.")
+    ] = "",
     account: options.Account = "",
     data: options.Data = None,
     url: options.Url = "",
@@ -45,7 +49,7 @@ def add(
 ) -> None:
     """Let the account own a number; nobody is asked, and nothing is bought."""
     server = remote.found(data, url, api_key)
-    answer = server.call("PUT", remote.at("numbers", number), account=account)
+    answer = server.call("PUT", remote.at("numbers", number), account=account, brief_id=brief_id)
     typer.echo(f"{answer['account']} owns {answer['number']} ({answer['kind']}).")
 
 

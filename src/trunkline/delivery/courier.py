@@ -182,6 +182,7 @@ class Courier:
                 status=answer.status,
                 outcome=answer.outcome.value,
                 duration_ms=round((monotonic() - started) * 1000, 3),
+                foreign_ids=_carried(parcel),
             )
         )
         return answer
@@ -238,3 +239,9 @@ async def _end(tasks: Iterable[asyncio.Task[object]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _carried(parcel: Parcel) -> dict[str, str]:
+    """Return the ids by which an attempt is found as well: those of the events, and of the requests behind them."""
+    events = {f"event {number}": one for number, one in enumerate(parcel.event_ids, 1)}
+    return events | {f"cause {number}": one for number, one in enumerate(parcel.causes, 1)}

@@ -42,7 +42,8 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
 
     `id` is 0 until the queue has numbered it. `subscription` is the id of whose address it is and
     `subscription_name` its name. `count_header` names the header that tells how many attempts were made
-    before, "" for none. `event_type` is "" when the body holds several types. `due_at` is when to try next; of a
+    before, "" for none. `event_type` is "" when the body holds several types. `causes` are the correlation vectors of
+    the requests behind its events. `due_at` is when to try next; of a
     dead parcel, when it counts as dead. `attempts` counts those made.
     """
 
@@ -58,6 +59,7 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     count_header: str = ""
     event_type: str = ""
     event_ids: tuple[str, ...] = ()
+    causes: tuple[str, ...] = ()
     most_attempts: int = 30
     attempts: int = 0
     last_status: int = 0

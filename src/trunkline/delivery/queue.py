@@ -30,6 +30,7 @@ parcels = sa.Table(
     sa.Column("count_header", sa.String(64), nullable=False),
     sa.Column("event_type", sa.String(128), nullable=False),
     sa.Column("event_ids", sa.LargeBinary, nullable=False),
+    sa.Column("causes", sa.LargeBinary),
     sa.Column("made_at", Moment, nullable=False),
     sa.Column("due_at", Moment, nullable=False),
     sa.Column("expires_at", Moment, nullable=False),
@@ -148,6 +149,7 @@ def put(transaction: Transaction, parcel: Parcel) -> None:
     row: dict[str, Any] = {name: getattr(parcel, name) for name in _WRITTEN}
     row["headers"] = _encode(parcel.headers)
     row["event_ids"] = _encode(parcel.event_ids)
+    row["causes"] = _encode(parcel.causes)
     transaction.hand(_put, **row)
 
 
@@ -257,4 +259,5 @@ def _parcel(row: sa.Row[Any]) -> Parcel:
     fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
     fields["headers"] = _decode_headers(row.headers)
     fields["event_ids"] = _decode_ids(row.event_ids)
+    fields["causes"] = _decode_ids(row.causes) if row.causes else ()
     return Parcel(**fields)

@@ -56,7 +56,7 @@ def topic_id(topic: Topic) -> str:
 class Envelope:
     """One event of one type for one recipient, rendered when somebody wants it and then kept."""
 
-    __slots__ = ("_bodies", "_data", "_digits", "_grid", "at", "id", "subject", "topic", "type")
+    __slots__ = ("_bodies", "_data", "_digits", "_grid", "at", "cause", "id", "subject", "topic", "type")
 
     def __init__(
         self,
@@ -68,12 +68,14 @@ class Envelope:
         at: datetime,
         data: Callable[[], dict[str, Any]],
         digits: int = 7,
+        cause: str = "",
     ) -> None:
         self.id = event_id
         self.type = event_type
         self.topic = topic
         self.subject = subject
         self.at = at
+        self.cause = cause
         self._data = data
         self._digits = digits
         self._grid: dict[str, Any] | None = None
@@ -169,6 +171,7 @@ class Template:
             at=event.at,
             data=data,
             digits=self._digits,
+            cause=event.cause,
         )
 
 

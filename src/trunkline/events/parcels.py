@@ -75,6 +75,7 @@ class Address:
             count_header=envelopes.COUNT_HEADER,
             event_type=first.type if len(types) == 1 else "",
             event_ids=tuple(envelope.id for envelope in batch),
+            causes=tuple(dict.fromkeys(envelope.cause for envelope in batch if envelope.cause)),
             most_attempts=spec.most_attempts,
             made_at=now,
             due_at=now,

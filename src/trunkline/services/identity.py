@@ -176,6 +176,10 @@ class Identities:
         rows = await self._database.read(lambda reader: reader.all(_several, ids=raw_ids))
         return {row.id for row in rows}
 
+    async def kept(self, raw_id: str) -> sa.Row[Any] | None:
+        """Return what is kept of a user of any resource, also of a deleted one; None if nothing is."""
+        return await self._database.read(lambda reader: reader.one(_get, of_id=raw_id))
+
 
 _several = sa.select(identities.c.id).where(
     identities.c.id.in_(sa.bindparam("ids", expanding=True)), identities.c.deleted_at.is_(None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -20,7 +22,9 @@ numbers = sa.Table(
     sa.Column("resource", sa.String(64), primary_key=True),
     sa.Column("number", sa.String(16), primary_key=True),
     sa.Column("added_at", Moment, nullable=False),
+    sa.Column("brief_id", sa.String(100)),
 )
+LONGEST_BRIEF = 100
 _all = sa.select(numbers)
 _put = sa.insert(numbers)
 _drop = sa.delete(numbers).where(
@@ -29,11 +33,15 @@ _drop = sa.delete(numbers).where(
 
 
 class Number(msgspec.Struct, frozen=True, kw_only=True):
-    """A number of a resource; `added_at` is None when the settings name it."""
+    """A number of a resource; `added_at` is None when the settings name it.
+
+    `brief_id` is the id of the program or campaign brief under which it was granted, "" if none was told.
+    """
 
     resource: str
     number: str
     added_at: datetime | None = None
+    brief_id: str = ""
 
     @property
     def kind(self) -> str:
@@ -54,7 +62,7 @@ class Numbers:
         """Read what is kept, and add what the settings name. Raises ConfigurationError."""
         self._database.watch([numbers.name], self.refresh)
         for row in self._database.read_now(lambda reader: reader.all(_all)):
-            self._know(Number(resource=row.resource, number=row.number, added_at=row.added_at))
+            self._know(_number(row))
         for number in settings.numbers:
             try:
                 self._know(Number(resource=settings.resource.strip().lower(), number=written(number)))
@@ -68,7 +76,7 @@ class Numbers:
             changes = self._changes
             rows = await self._database.read(lambda reader: reader.all(_all))
         named = {key: one for key, one in self._known.items() if one.added_at is None}
-        kept = [Number(resource=row.resource, number=row.number, added_at=row.added_at) for row in rows]
+        kept = [_number(row) for row in rows]
         self._known = {(one.resource, one.number): one for one in kept} | named
 
     def _know(self, number: Number) -> None:
@@ -91,12 +99,28 @@ class Numbers:
         """List a resource's numbers."""
         return sorted((one for one in self._known.values() if one.resource == resource), key=lambda one: one.number)
 
-    async def add(self, resource: str, text: str) -> Number:
-        """Let a resource own a number; adding it twice is fine. Raises InvalidError."""
-        number = written(text)
-        if known := self._known.get((resource, number)):
+    def briefed(self, brief_id: str) -> builtins.list[Number]:
+        """List the numbers, of any resource, that a brief is about; it is known in any case of letters."""
+        wanted = brief_id.strip().lower()
+        return [one for one in self._known.values() if wanted and one.brief_id.lower() == wanted]
+
+    async def add(self, resource: str, text: str, brief_id: str = "") -> Number:
+        """Let a resource own a number; adding it twice is fine, and changes its brief if one is told.
+
+        Raises InvalidError, ConflictError for the brief of one that the settings name.
+        """
+        number, brief_id = written(text), _brief(brief_id)
+        known = self._known.get((resource, number))
+        if known and brief_id in {"", known.brief_id}:
             return known
-        added = Number(resource=resource, number=number, added_at=self._clock.now())
+        if known and known.added_at is None:
+            raise ConflictError(f"{number} is named by the setting numbers, which has no briefs.", target=number)
+        added = Number(
+            resource=resource,
+            number=number,
+            added_at=known.added_at if known else self._clock.now(),
+            brief_id=brief_id,
+        )
         row = msgspec.structs.asdict(added)
 
         def unit(transaction: Transaction) -> None:
@@ -119,3 +143,15 @@ class Numbers:
         await self._database.write(lambda transaction: transaction.hand(_drop, of_resource=resource, of_number=number))
         self._changes += 1
         self._known.pop((resource, number), None)
+
+
+def _number(row: sa.Row[Any]) -> Number:
+    return Number(resource=row.resource, number=row.number, added_at=row.added_at, brief_id=row.brief_id or "")
+
+
+def _brief(text: str) -> str:
+    """Return the id of a brief as it is kept; raises InvalidError."""
+    text = text.strip()
+    if len(text) > LONGEST_BRIEF or not text.isprintable():
+        raise InvalidError(f"The id of a brief has at most {LONGEST_BRIEF} characters.", target="brief_id")
+    return text

@@ -26,7 +26,7 @@ from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.questions import Point, Row, Rows, Series
-from trunkline.telemetry.store import Store
+from trunkline.telemetry.store import Span, Store
 
 _log = logging.getLogger(__name__)
 READERS = 4
@@ -167,6 +167,12 @@ class Recorder:
         None when there are none. Raises UnavailableError.
         """
         return await self._in_thread(partial(bearers, self._store, self._planner), ids)
+
+    async def places(self, ids: Sequence[str]) -> dict[str, list[Span]]:
+        """Return where in time facts bear each of some ids, of everything that was recorded before."""
+        await self.settled()
+        found: dict[str, list[Span]] = await self._in_thread(self._store.spans, ids)
+        return found
 
     def explain(self, question: Series) -> Plan:
         """Return how a question would be answered; raises InvalidError."""

@@ -261,6 +261,44 @@ class Received(Shape, frozen=True, kw_only=True):
     id: str
 
 
+class Meaning(Shape, frozen=True, kw_only=True):
+    """One thing that an id is."""
+
+    kind: str
+    text: str
+    account: str
+
+
+class MayBe(Shape, frozen=True, kw_only=True):
+    """What an id of this form may be, and where such ids are found."""
+
+    kind: str
+    what: str
+    where: str
+
+
+class Told(Shape, frozen=True, kw_only=True):
+    """One thing that happened; `row` is the fact that tells it."""
+
+    at: Moment
+    level: Literal["debug", "info", "warning", "error"]
+    text: str
+    account: str
+    fact: str = ""
+    row: dict[str, Any] = {}
+
+
+class Searched(Shape, frozen=True, kw_only=True):
+    """What an id is, what it may be where that is not known, by which ids the story goes on, and the story."""
+
+    q: str
+    found: list[Meaning]
+    may_be: list[MayBe]
+    ids: list[str]
+    story: list[Told]
+    cut: bool = False
+
+
 class Owned(Shape, frozen=True, kw_only=True):
     """A number that an account owns; `added_at` is null when the settings name it."""
 
@@ -270,6 +308,7 @@ class Owned(Shape, frozen=True, kw_only=True):
     country: str
     added_at: Moment | None
     from_settings: bool
+    brief_id: str = ""
 
 
 class AllOwned(Shape, frozen=True, kw_only=True):

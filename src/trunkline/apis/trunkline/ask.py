@@ -61,7 +61,7 @@ class AskHandlers:
         if form != "json":
             return tabled.response(form, await tabled.facts(self._recorder, question))
         found = await self._recorder.rows(question)
-        answer: dict[str, Any] = {"fact": body.fact, "rows": [_shown(row) for row in found[: body.limit]]}
+        answer: dict[str, Any] = {"fact": body.fact, "rows": [shown(row) for row in found[: body.limit]]}
         return json_response(answer | ({"next_skip": body.skip + body.limit} if len(found) > body.limit else {}))
 
 
@@ -72,7 +72,7 @@ def _seen(exchange: Exchange) -> tuple[Condition, ...]:
     return ()
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def shown(row: dict[str, Any]) -> dict[str, Any]:
     """Return a fact as JSON shows it: without what is not known."""
     return {
         name: rfc3339(value, 6) if isinstance(value, datetime) else value

@@ -64,6 +64,10 @@ class Callers:
             raise _confined(principal)
         return self._resources.get(name)
 
+    def family_of(self, exchange: Exchange, name: str) -> tuple[str, ...]:
+        """Return an account and all below it, if the caller may have to do with it; raises as `resource_of` does."""
+        return self._resources.family(self.resource_of(exchange, name).name)
+
     async def _principal(self, key: str, *, is_named: bool) -> Principal:
         """Return whose key or bearer it is, `is_named` when its header is for keys. Raises UnauthenticatedError."""
         found = self._resources.by_api_key(key)

@@ -56,7 +56,7 @@ class NumberHandlers:
         """Let the account own a number, or give the one it owns: 201 or 200."""
         resource, number = self._resource(exchange).name, written(exchange.params["number"])
         status = 200 if self._numbers.owns(resource, number) else 201
-        added = await self._numbers.add(resource, number)
+        added = await self._numbers.add(resource, number, exchange.query.get("brief_id", ""))
         self._changed()
         return json_response(_shown(added), status)
 
@@ -85,4 +85,4 @@ def _shown(one: Number) -> dict[str, Any]:
         "country": country_of(one.number),
         "added_at": rfc3339(one.added_at) if one.added_at else None,
         "from_settings": one.added_at is None,
-    }
+    } | ({"brief_id": one.brief_id} if one.brief_id else {})

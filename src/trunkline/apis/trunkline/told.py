@@ -15,6 +15,7 @@ from trunkline.apis.trunkline.numbers import TextRequest
 from trunkline.apis.trunkline.subscriptions import MOST_LETTERS, SubscribeRequest, TestRequest
 from trunkline.apis.trunkline.tabled import ARROW, CSV, PARQUET
 from trunkline.apis.trunkline.tokens import TokenRequest
+from trunkline.insight.story import LONGEST as LONGEST_ID
 from trunkline.services.resources import REPLACEABLE
 from trunkline.services.sent import LONGEST_WAIT_S, MOST
 
@@ -108,6 +109,10 @@ TOLD: dict[str, Told] = {
     "CreateBackup": Told(answers={201: (answers.Copied,)}),
     "MintToken": Told(answers={201: (answers.Token,)}, body=TokenRequest),
     "Ask": Told(answers={200: (answers.Points, answers.Explanation)}, body=AskRequest, media=(CSV, ARROW, PARQUET)),
+    "Search": Told(
+        answers={200: (answers.Searched,)},
+        query=(Given("q", "The id.", {"type": "string", "maxLength": LONGEST_ID}, is_needed=True), ACCOUNT),
+    ),
     "ListFacts": Told(answers={200: (answers.Found,)}, body=RowsRequest, media=(CSV, ARROW, PARQUET)),
     **dict.fromkeys(OPERATIONS, _POST),
     "GetImport": Told(answers={200: (answers.Imported,)}, query=(_FACT,)),
@@ -123,6 +128,12 @@ TOLD: dict[str, Told] = {
     ),
     "ReceiveText": Told(answers={202: (answers.Received,)}, body=TextRequest, query=(ACCOUNT,)),
     "ListNumbers": Told(answers={200: (answers.AllOwned,)}, query=(ACCOUNT,)),
-    "AddNumber": Told(answers={200: (answers.Owned,), 201: (answers.Owned,)}, query=(ACCOUNT,)),
+    "AddNumber": Told(
+        answers={200: (answers.Owned,), 201: (answers.Owned,)},
+        query=(
+            ACCOUNT,
+            Given("brief_id", "The short code program brief or toll-free campaign brief that it was granted under."),
+        ),
+    ),
     "RemoveNumber": Told(answers={204: ()}, query=(ACCOUNT,)),
 }

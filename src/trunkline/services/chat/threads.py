@@ -61,6 +61,7 @@ _page = (
     .order_by(_of_user.c.last_id.desc(), _of_user.c.id)
     .limit(sa.bindparam("most"))
 )
+_one = sa.select(threads).where(threads.c.id == sa.bindparam("of_thread"))
 _FAR = 2**62
 
 
@@ -178,6 +179,10 @@ class Threads:
     async def get(self, actor: Actor, thread_id: str) -> Thread:
         """Return a thread that the actor takes part in."""
         return await self._database.read(lambda reader: rules.joined(reader, actor, thread_id)[0])
+
+    async def kept(self, thread_id: str) -> sa.Row[Any] | None:
+        """Return what is kept of a thread of any resource, also of a deleted one; None if nothing is."""
+        return await self._database.read(lambda reader: reader.one(_one, of_thread=thread_id))
 
     async def list(
         self, actor: Actor, *, most: int, since: datetime | None, after: tuple[int, str] | None

@@ -1,0 +1,51 @@
+"""`trunkline search`: what an id is, and its story."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from trunkline.cli import options, remote
+
+_STYLES = {"debug": "dim", "info": "", "warning": "yellow", "error": "red"}
+
+
+def search(
+    wanted: Annotated[str, typer.Argument(metavar="ID", help="A correlation vector, a call, a message, a user …")],
+    *,
+    account: options.Account = "",
+    data: options.Data = None,
+    url: options.Url = "",
+    api_key: options.ApiKey = "",
+    as_json: options.Json = False,
+) -> None:
+    """Tell what an id is, and what happened: requests, messages, calls, events, deliveries."""
+    found = remote.found(data, url, api_key).call("GET", remote.at("search"), q=wanted, account=account)
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        return
+    for meaning in found["found"]:
+        typer.echo(f"{wanted} is {meaning['text']} (account {meaning['account']}).")
+    if not found["found"]:
+        typer.echo(f"Nothing here bears {wanted}. Such ids are found:", err=True)
+        for form in found["may_be"]:
+            typer.echo(f"  {form['what']}: {form['where']}", err=True)
+        raise typer.Exit(1)
+    if found["story"]:
+        Console(soft_wrap=True).print(_table(found["story"]))
+    if found.get("cut"):
+        typer.echo("There is more; `trunkline ask` and POST /api/v1/facts give all of it.", err=True)
+
+
+def _table(story: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for entry in story:
+        table.add_row(entry["at"], Text(entry["text"], style=_STYLES[entry["level"]]))
+    return table

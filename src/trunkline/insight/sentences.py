@@ -1,0 +1,117 @@
+"""What facts tell, as sentences for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from trunkline.telemetry.questions import Point, Row
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened: when, a sentence, how bad it is, whose it was, and the fact itself, if it is one."""
+
+    at: datetime
+    text: str
+    account: str
+    level: Level = "info"
+    fact: str = ""
+    row: Mapping[str, Any] = {}
+
+
+def of_fact(table: str, row: Row) -> Entry:
+    """Return what a fact tells."""
+    text, level = _TELLERS[table](row)
+    return Entry(at=row["happened_at"], text=text, account=row["resource"], level=level, fact=table, row=row)
+
+
+def of_samples(point: Point, end: datetime) -> Entry:
+    """Return what readings of one edge and direction tell together; it stands at their end."""
+    account, edge, direction = point.split
+    many, mos, jitter, rtt, loss = point.values
+    parts = [
+        f"{name} {value:.{digits}f}{unit}"
+        for name, value, digits, unit in (
+            ("MOS", mos, 2, ""),
+            ("jitter", jitter, 1, " ms"),
+            ("round trip", rtt, 0, " ms"),
+            ("loss", loss, 2, " %"),
+        )
+        if value is not None
+    ]
+    means = f", on average {', '.join(parts)}" if parts else ""
+    stream = "" if direction in {"", "unknown"} else f" ({direction})"
+    return Entry(
+        at=end - timedelta(microseconds=1),
+        text=f"The media were measured {many or 0:.0f} times at the edge {edge}{stream}{means}.",
+        account=account,
+        fact="samples",
+    )
+
+
+Told = tuple[str, Level]
+
+
+def _request(row: Row) -> Told:
+    status = row["status"]
+    level: Level = "error" if status >= 500 else "warning" if status >= 400 else "info"
+    who = f" for {row['caller']}" if row["caller"] else ""
+    unserved = "" if row["served"] else ", which is not served yet"
+    return (
+        f"{row['service']} answered {row['operation']}{unserved}{who} with {status} in {row['duration_ms']:.1f} ms.",
+        level,
+    )
+
+
+def _attempt(row: Row) -> Told:
+    came = f" with {row['status']}" if row["status"] else ""
+    what = row["event_type"] or "Events"
+    level: Level = "info" if row["outcome"] == "delivered" else "warning"
+    return f"{what} for the subscription {row['subscription']}: attempt {row['number']}, {row['outcome']}{came}.", level
+
+
+def _call(row: Row) -> Told:
+    way = {"outbound": "An outbound call", "inbound": "An inbound call"}.get(row["direction"], "A call")
+    people = _people(row)
+    rang = f", rang for {row['ring_ms'] / 1000:.1f} s" if row["ring_ms"] else ""
+    talked = f", talked for {row['talk_ms'] / 1000:.1f} s" if row["talk_ms"] else ""
+    outcome = row["outcome"] or ("is answered and goes on" if row["answered"] else "goes on")
+    codes = [f"SIP {row['sip_code']}"] * bool(row["sip_code"]) + [f"Q.850 {row['q850_cause']}"] * bool(
+        row["q850_cause"]
+    )
+    why = f" ({', '.join(codes)})" if codes else ""
+    level: Level = "info" if row["outcome"] in {"", "answered"} and row["hang_up"] != "error" else "warning"
+    return f"{way}{people}: {outcome}{why}{rang}{talked}.", level
+
+
+def _call_event(row: Row) -> Told:
+    where = "" if row["edge"] == "unknown" else f" at the edge {row['edge']}"
+    code = f" ({row['code']})" if row["code"] else ""
+    said = f": {row['text']}" if row["text"] else ""
+    return f"{row['name']}{code}{where}{said}.", row["level"]
+
+
+def _message(row: Row) -> Told:
+    status = row["status"] or "known"
+    when = f" at {row['delivered_at']:%H:%M:%S}" if row["delivered_at"] else ""
+    why = f" ({row['error_code']})" if row["error_code"] else ""
+    level: Level = "warning" if status == "failed" else "info"
+    return f"A message by {row['channel'] or 'an unnamed channel'}{_people(row)}: {status}{when}{why}.", level
+
+
+def _people(row: Row) -> str:
+    return f"{' from ' + row['sender'] if row['sender'] else ''}{' to ' + row['recipient'] if row['recipient'] else ''}"
+
+
+_TELLERS: Mapping[str, Callable[[Row], Told]] = {
+    "requests": _request,
+    "attempts": _attempt,
+    "calls": _call,
+    "call_events": _call_event,
+    "messages": _message,
+}
