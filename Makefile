@@ -8,11 +8,12 @@ EXAMPLES ?= 5000
 SEED ?=
 NAME ?= requests
 ARGS ?=
+TABLES ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help serve test check kill soak hostile conformance bench docs clean
+.PHONY: help serve test check kill soak hostile conformance bench docs codes clean
 
 help:
 	@echo "make serve        start the server with demo traffic (without: make serve DEMO=)"
@@ -24,6 +25,7 @@ help:
 	@echo "make hostile      send many more malformed requests than the tests do"
 	@echo "make bench        measure a claim beside its peers: make bench NAME=requests (or ingest, query)"
 	@echo "make docs         write the generated parts of the documents anew"
+	@echo "make codes        hold the codes against copies of the vendors' tables: make codes TABLES=folder"
 	@echo "make clean        remove what the targets made, but no data"
 
 serve: $(VENV)/.served
@@ -56,6 +58,9 @@ bench: $(VENV)/.benched
 
 docs: $(VENV)/.checked
 	$(BIN)/python -m tools.docs
+
+codes: $(VENV)/.checked
+	@$(BIN)/python -m tools.codes $(TABLES)
 
 clean:
 	rm -rf $(VENV) .conformance .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import string
-import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any, TypeVar
 
 import msgspec
 
+from trunkline.catalogue.codes.table import read as read_codes
 from trunkline.catalogue.columns import Column, columns, tables
 from trunkline.catalogue.facts import Request
+from trunkline.catalogue.reading import converted, read_toml, table
 from trunkline.catalogue.rows import (
     Catalogue,
     DeliveryOutcome,
@@ -30,7 +30,6 @@ from trunkline.catalogue.rows import (
 )
 from trunkline.errors import ConfigurationError
 
-T = TypeVar("T")
 VENDORS = ("acs", "azure", "trunkline")
 VENDORS_OF_WORDS = ("infobip",)
 _ALWAYS_CARRIED = {"id", "at", "cause", "resource"}
@@ -41,20 +40,22 @@ _NOT_SERVICES = {"delivery_outcomes.toml", "event_types.toml", "other_metrics.to
 def load() -> Catalogue:
     """Read and check every table; raises ConfigurationError naming the row that is wrong."""
     root = files("trunkline.catalogue")
+    read_codes()  # kept by its own module, and checked together with the rest
     catalogue = Catalogue(
         services=dict(_services(root)),
-        other_metrics=_table(root / "acs" / "other_metrics.toml", OtherMetric),
-        measures=_table(root / "measures.toml", Measure),
-        happenings=_table(root / "events.toml", Happening),
+        other_metrics=table(root / "acs" / "other_metrics.toml", OtherMetric),
+        measures=table(root / "measures.toml", Measure),
+        happenings=table(root / "events.toml", Happening),
         event_types={
             name: msgspec.structs.replace(row, name=name)
-            for name, row in _table(root / "acs" / "event_types.toml", EventType).items()
+            for name, row in table(root / "acs" / "event_types.toml", EventType).items()
         },
-        untold_event_types=_table(root / "acs" / "untold_event_types.toml", str),
-        delivery_outcomes=_table(root / "acs" / "delivery_outcomes.toml", DeliveryOutcome),
-        simulated_numbers=_table(root / "simulated_numbers.toml", SimulatedNumber),
+        untold_event_types=table(root / "acs" / "untold_event_types.toml", str),
+        delivery_outcomes=table(root / "acs" / "delivery_outcomes.toml", DeliveryOutcome),
+        simulated_numbers=table(root / "simulated_numbers.toml", SimulatedNumber),
         words={
-            vendor: _convert(_read(root / f"{vendor}.toml"), Words, f"{vendor}.toml") for vendor in VENDORS_OF_WORDS
+            vendor: converted(read_toml(root / f"{vendor}.toml"), Words, f"{vendor}.toml")
+            for vendor in VENDORS_OF_WORDS
         },
     )
     for wrong in problems(catalogue):
@@ -67,29 +68,11 @@ def _services(root: Traversable) -> Iterator[tuple[str, Service]]:
         for file in sorted((root / vendor).iterdir(), key=lambda f: f.name):
             if file.name.endswith(".toml") and file.name not in _NOT_SERVICES:
                 name = file.name.removesuffix(".toml")
-                service = _convert(_read(file), Service, file.name)
+                service = converted(read_toml(file), Service, file.name)
                 operations = {
                     key: msgspec.structs.replace(row, name=key, service=name) for key, row in service.operations.items()
                 }
                 yield name, msgspec.structs.replace(service, name=name, vendor=vendor, operations=operations)
-
-
-def _read(file: Traversable) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{file.name} is not valid TOML: {error}.") from error
-
-
-def _convert(value: Any, kind: type[T], where: str) -> T:
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{where}: {error}.") from error
-
-
-def _table(file: Traversable, kind: type[T]) -> dict[str, T]:
-    return {name: _convert(row, kind, f"{file.name} {name}") for name, row in _read(file).items()}
 
 
 def problems(catalogue: Catalogue) -> Iterator[str]:
