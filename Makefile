@@ -9,11 +9,12 @@ SEED ?=
 NAME ?= requests
 INFOBIP ?=
 ARGS ?=
+TABLES ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help serve test check kill soak hostile conformance bench docs specs clean
+.PHONY: help serve test check kill soak hostile conformance bench docs specs codes clean
 
 help:
 	@echo "make serve        start the server with demo traffic (without: make serve DEMO=)"
@@ -26,6 +27,7 @@ help:
 	@echo "make bench        measure a claim beside its peers: make bench NAME=requests (or ingest, query)"
 	@echo "make docs         write the generated parts of the documents anew"
 	@echo "make specs        hold our description of a vendor's API against the vendor's: make specs INFOBIP=file.json"
+	@echo "make codes        hold the codes against copies of the vendors' tables: make codes TABLES=folder"
 	@echo "make clean        remove what the targets made, but no data"
 
 serve: $(VENV)/.served
@@ -61,6 +63,9 @@ docs: $(VENV)/.checked
 
 specs: $(VENV)/.checked
 	@$(BIN)/python -m tools.specs tests/specs/infobip.json $(INFOBIP)
+
+codes: $(VENV)/.checked
+	@$(BIN)/python -m tools.codes $(TABLES)
 
 clean:
 	rm -rf $(VENV) .conformance .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -16,6 +16,7 @@ from trunkline import config
 from trunkline.apis.trunkline.ingest import OPERATIONS
 from trunkline.apis.trunkline.posted import EXAMPLES
 from trunkline.apis.trunkline.shapes import LEFT_OUT, posted
+from trunkline.catalogue.codes import table as code_tables
 from trunkline.catalogue.columns import columns
 from trunkline.catalogue.load import load
 from trunkline.catalogue.rows import QualityRule, Service
@@ -141,6 +142,30 @@ def words() -> Iterator[str]:
     yield from table(("word", "what it means", "what it is"), rows)
 
 
+def codes() -> Iterator[str]:
+    """Tabulate every code, family by family."""
+    found = code_tables.read()
+    for name, rows in code_tables.by_family(found).items():
+        family = found.families[name]
+        yield f"## {family.title}"
+        yield ""
+        yield f"`{name}`: {family.seen}."
+        yield ""
+        lines = (
+            (
+                f"`{row.written}`",
+                row.name if row.code or row.subcode else "",
+                row.category,
+                row.fault,
+                row.meaning,
+                row.advice,
+            )
+            for row in rows
+        )
+        yield from table(("code", "name", "category", "fault", "what it means", "what to do"), lines)
+        yield ""
+
+
 def facts() -> Iterator[str]:
     """Tabulate the facts that can be posted: fields, units, allowed values, and a line to paste."""
     for operation, kind in OPERATIONS.items():
@@ -190,6 +215,7 @@ BLOCKS: dict[str, Block] = {
     "infobip codes": vendor_words.derived_codes,
     "simulated numbers": simulated_numbers,
     "delivery outcomes": delivery_outcomes,
+    "codes": codes,
     "measures": measures,
     "tags": tags,
     "words": words,

@@ -40,6 +40,7 @@ from trunkline.apis.trunkline.backups import BackupHandlers
 from trunkline.apis.trunkline.catalogue import CatalogueHandlers
 from trunkline.apis.trunkline.connection import ConnectionHandlers
 from trunkline.apis.trunkline.door import TrunklineDoor
+from trunkline.apis.trunkline.explain import ExplainHandlers
 from trunkline.apis.trunkline.health import HealthHandlers
 from trunkline.apis.trunkline.inbox import InboxHandlers
 from trunkline.apis.trunkline.ingest import IngestHandlers
@@ -339,6 +340,7 @@ class House:
             state,
             OpenApiHandlers(self.catalogue, __version__, Connection),
             CatalogueHandlers(self.catalogue),
+            ExplainHandlers(self.catalogue),
             ConnectionHandlers(callers, self.connection),
             AccountHandlers(self.resources, callers, self.connection, self.announce),
             KeyHandlers(self.api_keys, callers),

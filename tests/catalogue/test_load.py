@@ -261,10 +261,10 @@ class Page:
 )
 def test_a_page_that_cannot_be_read_is_named(text: str, sentence: str) -> None:
     """With the row, where there is one."""
-    from trunkline.catalogue.load import _table  # noqa: PLC0415 - what reads one page
+    from trunkline.catalogue.reading import table  # noqa: PLC0415 - what reads one page
 
     with pytest.raises(ConfigurationError) as wrong:
-        _table(Page(text), Measure)  # type: ignore[arg-type]
+        table(Page(text), Measure)  # type: ignore[arg-type]
     assert sentence in wrong.value.message
 
 

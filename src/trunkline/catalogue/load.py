@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 import string
-import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any, TypeVar
 
 import msgspec
 
+from trunkline.catalogue.codes.table import read as read_codes
 from trunkline.catalogue.columns import Column, columns, tables
 from trunkline.catalogue.facts import Request
+from trunkline.catalogue.reading import converted, read_toml, table
 from trunkline.catalogue.rows import (
     OF_QUESTIONS,
     RULED_VALUES,
@@ -35,7 +35,6 @@ from trunkline.catalogue.rows import (
 )
 from trunkline.errors import ConfigurationError
 
-T = TypeVar("T")
 VENDORS = ("acs", "azure", "infobip", "twilio", "trunkline")
 VENDORS_OF_WORDS = ("infobip",)
 _ALWAYS_CARRIED = {"id", "at", "cause", "resource"}
@@ -54,21 +53,23 @@ _NOT_SERVICES = {
 def load() -> Catalogue:
     """Read and check every table; raises ConfigurationError naming the row that is wrong."""
     root = files("trunkline.catalogue")
+    read_codes()  # kept by its own module, and checked together with the rest
     catalogue = Catalogue(
         services=dict(_services(root)),
-        other_metrics=_table(root / "acs" / "other_metrics.toml", OtherMetric),
-        measures=_table(root / "measures.toml", Measure),
-        happenings=_table(root / "events.toml", Happening),
+        other_metrics=table(root / "acs" / "other_metrics.toml", OtherMetric),
+        measures=table(root / "measures.toml", Measure),
+        happenings=table(root / "events.toml", Happening),
         event_types={
             name: msgspec.structs.replace(row, name=name)
-            for name, row in _table(root / "acs" / "event_types.toml", EventType).items()
+            for name, row in table(root / "acs" / "event_types.toml", EventType).items()
         },
-        untold_event_types=_table(root / "acs" / "untold_event_types.toml", str),
-        delivery_outcomes=_table(root / "acs" / "delivery_outcomes.toml", DeliveryOutcome),
-        simulated_numbers=_table(root / "simulated_numbers.toml", SimulatedNumber),
-        quality=_table(root / "quality.toml", QualityRule),
+        untold_event_types=table(root / "acs" / "untold_event_types.toml", str),
+        delivery_outcomes=table(root / "acs" / "delivery_outcomes.toml", DeliveryOutcome),
+        simulated_numbers=table(root / "simulated_numbers.toml", SimulatedNumber),
+        quality=table(root / "quality.toml", QualityRule),
         words={
-            vendor: _convert(_read(root / f"{vendor}.toml"), Words, f"{vendor}.toml") for vendor in VENDORS_OF_WORDS
+            vendor: converted(read_toml(root / f"{vendor}.toml"), Words, f"{vendor}.toml")
+            for vendor in VENDORS_OF_WORDS
         },
         ids={name: msgspec.structs.replace(form, name=name) for name, form in _ids(root)},
     )
@@ -81,7 +82,7 @@ def _ids(root: Traversable) -> Iterator[tuple[str, IdForm]]:
     """Yield the forms of ids: those of nobody's own, and each vendor's."""
     for folder in (root, *(root / vendor for vendor in VENDORS)):
         if (folder / _IDS).is_file():
-            yield from _table(folder / _IDS, IdForm).items()
+            yield from table(folder / _IDS, IdForm).items()
 
 
 def _services(root: Traversable) -> Iterator[tuple[str, Service]]:
@@ -89,29 +90,11 @@ def _services(root: Traversable) -> Iterator[tuple[str, Service]]:
         for file in sorted((root / vendor).iterdir(), key=lambda f: f.name):
             if file.name.endswith(".toml") and file.name not in _NOT_SERVICES:
                 name = file.name.removesuffix(".toml")
-                service = _convert(_read(file), Service, file.name)
+                service = converted(read_toml(file), Service, file.name)
                 operations = {
                     key: msgspec.structs.replace(row, name=key, service=name) for key, row in service.operations.items()
                 }
                 yield name, msgspec.structs.replace(service, name=name, vendor=vendor, operations=operations)
-
-
-def _read(file: Traversable) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{file.name} is not valid TOML: {error}.") from error
-
-
-def _convert(value: Any, kind: type[T], where: str) -> T:
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{where}: {error}.") from error
-
-
-def _table(file: Traversable, kind: type[T]) -> dict[str, T]:
-    return {name: _convert(row, kind, f"{file.name} {name}") for name, row in _read(file).items()}
 
 
 def problems(catalogue: Catalogue) -> Iterator[str]:

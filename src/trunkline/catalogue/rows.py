@@ -225,10 +225,11 @@ class EventType(Row, frozen=True, kw_only=True):
 
 
 class DeliveryOutcome(Row, frozen=True, kw_only=True):
-    """What can become of a message: the vendor's code for it, what a delivery report says, and what to do about it."""
+    """What can become of a message: the vendor's code, what a delivery report says, whose fault it is, what to do."""
 
     code: int
     text: str
+    fault: str
     advice: str
 
     @property

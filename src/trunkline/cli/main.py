@@ -15,6 +15,7 @@ from trunkline.cli import (
     connection,
     demo,
     events,
+    explain,
     imports,
     inbox,
     key,
@@ -41,6 +42,7 @@ app.command()(serve.serve)
 app.command()(connection.connection)
 app.command()(token.token)
 app.command()(catalogue.catalogue)
+app.command()(explain.explain)
 app.command()(listen.listen)
 app.command()(inbox.inbox)
 app.command()(ask.ask)

@@ -15,6 +15,7 @@ from trunkline.apis.trunkline.numbers import TextRequest
 from trunkline.apis.trunkline.subscriptions import MOST_LETTERS, SubscribeRequest, TestRequest
 from trunkline.apis.trunkline.tabled import ARROW, CSV, PARQUET
 from trunkline.apis.trunkline.tokens import TokenRequest
+from trunkline.catalogue.explaining import Meaning
 from trunkline.insight.story import LONGEST as LONGEST_ID
 from trunkline.services.resources import REPLACEABLE
 from trunkline.services.sent import LONGEST_WAIT_S, MOST
@@ -98,6 +99,10 @@ TOLD: dict[str, Told] = {
     "GetOpenApi": Told(answers={200: (dict[str, Any],)}),
     "GetCatalogue": Told(
         answers={200: (answers.Tables,)}, query=(Given("q", "Only rows in which each of these words stands."),)
+    ),
+    "Explain": Told(
+        answers={200: (Meaning,)},
+        query=(Given("q", "A code as people write it (603, 487/540487, NO_ANSWER), or a name.", is_needed=True),),
     ),
     "GetConnection": Told(answers={200: (ConnectionOf,)}, query=(ACCOUNT,)),
     "ListAccounts": Told(answers={200: (answers.Accounts,)}),
