@@ -2,58 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
-from typing import Protocol
 
 from sqlalchemy.exc import DBAPIError
-from starlette.responses import Response
 
-from trunkline import __version__
 from trunkline.api.application import Application
-from trunkline.api.door import Door, Handler
-from trunkline.api.exchange import Exchange
 from trunkline.api.hosts import Hosts
-from trunkline.apis.acs.auth import Callers as AcsCallers
-from trunkline.apis.acs.chat import ChatHandlers
 from trunkline.apis.acs.counted import Counted
-from trunkline.apis.acs.door import AcsDoor
-from trunkline.apis.acs.identity import IdentityHandlers
-from trunkline.apis.acs.sms import SmsHandlers
-from trunkline.apis.acs.tokens import UserTokens
-from trunkline.apis.azure.auth import Callers as AzureCallers
-from trunkline.apis.azure.door import AzureDoor
-from trunkline.apis.azure.event_grid import EventGridHandlers
-from trunkline.apis.azure.metric_answers import MetricAnswers
-from trunkline.apis.azure.metrics import Metrics
-from trunkline.apis.azure.monitor import MonitorHandlers
 from trunkline.apis.infobip.answers import Answers
-from trunkline.apis.infobip.auth import Callers as InfobipCallers
-from trunkline.apis.infobip.door import InfobipDoor
 from trunkline.apis.infobip.metrics import KIND as METRICS_QUERY
-from trunkline.apis.infobip.metrics import MetricsHandlers, QueryAnswerer
+from trunkline.apis.infobip.metrics import QueryAnswerer
 from trunkline.apis.infobip.query import account_key
-from trunkline.apis.trunkline.accounts import AccountHandlers
-from trunkline.apis.trunkline.ask import AskHandlers
-from trunkline.apis.trunkline.auth import Callers
-from trunkline.apis.trunkline.backups import BackupHandlers
-from trunkline.apis.trunkline.catalogue import CatalogueHandlers
-from trunkline.apis.trunkline.connection import ConnectionHandlers
-from trunkline.apis.trunkline.door import TrunklineDoor
-from trunkline.apis.trunkline.explain import ExplainHandlers
-from trunkline.apis.trunkline.health import HealthHandlers
-from trunkline.apis.trunkline.inbox import InboxHandlers
-from trunkline.apis.trunkline.ingest import IngestHandlers
-from trunkline.apis.trunkline.keys import KeyHandlers
-from trunkline.apis.trunkline.numbers import NumberHandlers
-from trunkline.apis.trunkline.openapi import OpenApiHandlers
-from trunkline.apis.trunkline.search import SearchHandlers
-from trunkline.apis.trunkline.state import StateHandlers
-from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
-from trunkline.apis.trunkline.tokens import TokenHandlers
-from trunkline.apis.twilio.rooms import insights_door
 from trunkline.catalogue.load import load as load_catalogue
-from trunkline.catalogue.rows import Service
 from trunkline.catalogue.words import measures as askable
 from trunkline.clock import Clock, RealClock
 from trunkline.config import Settings
@@ -61,6 +21,7 @@ from trunkline.connection import Announcement, Connection, Place, describe
 from trunkline.connection import write as write_connection
 from trunkline.delivery.carriers.simulated import SimulatedCarrier
 from trunkline.delivery.courier import Courier
+from trunkline.doors import Doors
 from trunkline.errors import ConfigurationError, UnavailableError
 from trunkline.events.dispatcher import Dispatcher
 from trunkline.events.event import Event
@@ -80,7 +41,6 @@ from trunkline.services.chat.sent import ChatSent
 from trunkline.services.identity import Identities
 from trunkline.services.issuers import Issuers
 from trunkline.services.keys import ApiKeys
-from trunkline.services.limits import Limits
 from trunkline.services.numbers import Numbers, numbers
 from trunkline.services.resources import Resource, Resources, resources
 from trunkline.services.sent import Sentbox
@@ -94,7 +54,6 @@ from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.recorder import Recorder
 from trunkline.telemetry.stores.chosen import chosen
-from trunkline.web.page import PageDoor
 
 
 class House:
@@ -275,14 +234,7 @@ class House:
 
     def _application(self) -> Application:
         return Application(
-            doors=[
-                self._acs_door(),
-                self._azure_door(),
-                self._infobip_door(),
-                self._twilio_door(),
-                self._own_door(),
-                self._page_door(),
-            ],
+            doors=Doors(self).all(),
             hosts=Hosts(self.settings, self.resources),
             resources=self.resources,
             recorder=self.recorder,
@@ -290,73 +242,6 @@ class House:
             ids=self.ids,
             largest_body=self.settings.max_body_bytes,
         )
-
-    def _acs_door(self) -> Door:
-        settings, services = self.settings, self.catalogue.of_vendor("acs")
-        tokens = UserTokens(self.keyring)
-        self._acs_callers = AcsCallers(
-            settings, self.clock, self.resources, self.identities, self.keyring, self.issuers, tokens
-        )
-        identity = IdentityHandlers(settings, self.clock, self.ids, self.identities, self.issuers, tokens)
-        handlers = _handlers(identity, ChatHandlers(self.chat), SmsHandlers(self.sms))
-        limits = Limits(services, self.clock) if settings.service_limits else None
-        return AcsDoor(services, _telling(handlers, services, self.dispatcher.nudge), self._acs_callers, limits)
-
-    def _azure_door(self) -> Door:
-        callers = AzureCallers(self.settings, self.clock, self.resources, self.keyring, self.issuers)
-        monitor = MonitorHandlers(Metrics(self.catalogue), MetricAnswers(self.recorder), callers)
-        events = EventGridHandlers(self.catalogue, self.subscriptions, callers)
-        return AzureDoor(self.catalogue.of_vendor("azure"), _handlers(monitor, events), callers)
-
-    def _infobip_door(self) -> Door:
-        callers = InfobipCallers(self.resources, self.keyring, self.api_keys)
-        metrics = MetricsHandlers(self.catalogue.words["infobip"], self.reports, self.resources, self.courier.check_url)
-        return InfobipDoor(self.catalogue.of_vendor("infobip"), metrics.handlers(), callers)
-
-    def _twilio_door(self) -> Door:
-        return insights_door(
-            self.catalogue.of_vendor("twilio"), self.recorder, self.resources, self.api_keys, self.database, self.clock
-        )
-
-    def _own_door(self) -> Door:
-        callers = Callers(self.resources, self.keyring, self.api_keys)
-        state = StateHandlers(
-            version=__version__,
-            database=self.database,
-            inbox=self.inbox,
-            loader=self.loader,
-            store=self.store,
-            recorder=self.recorder,
-            verdicts=self.verdicts,
-            dispatcher=self.dispatcher,
-            courier=self.courier,
-            in_flight=lambda: self.application.in_flight,
-            errors=lambda: self.application.errors,
-            mismatches=lambda: self._acs_callers.mismatches,
-        )
-        types = (*self.catalogue.event_types, *self.catalogue.untold_event_types)
-        handlers = _handlers(
-            HealthHandlers(self.instance, __version__, self.hindrances),
-            state,
-            OpenApiHandlers(self.catalogue, __version__, Connection),
-            CatalogueHandlers(self.catalogue),
-            ExplainHandlers(self.catalogue),
-            ConnectionHandlers(callers, self.connection),
-            AccountHandlers(self.resources, callers, self.connection, self.announce),
-            KeyHandlers(self.api_keys, callers),
-            TokenHandlers(self.keyring, callers),
-            BackupHandlers(self.backups),
-            AskHandlers(self.recorder),
-            SearchHandlers(self.stories, callers, self.catalogue.ids),
-            IngestHandlers(self.recorder, callers),
-            InboxHandlers(self.sentbox, callers),
-            NumberHandlers(self.numbers, self.sms, callers, self.announce),
-            SubscriptionHandlers(self.database, self.clock, self.subscriptions, self.dispatcher, callers, types),
-        )
-        return TrunklineDoor([self.catalogue.services["api"]], handlers, callers)
-
-    def _page_door(self) -> Door:
-        return PageDoor([self.catalogue.services["page"]], __version__)
 
     # --- where it is ---
 
@@ -384,32 +269,3 @@ class House:
         write_connection(
             self.folder.path, Announcement(instance=self.instance, local=self.place.http, accounts=accounts)
         )
-
-
-class Room(Protocol):
-    """Some operations of an API."""
-
-    def handlers(self) -> dict[str, Handler]:
-        """Return the handler of each operation."""
-        ...
-
-
-def _handlers(*rooms: Room) -> dict[str, Handler]:
-    return {name: handler for room in rooms for name, handler in room.handlers().items()}
-
-
-def _telling(
-    handlers: dict[str, Handler], services: Iterable[Service], nudge: Callable[[], None]
-) -> dict[str, Handler]:
-    """Let the dispatcher look at once after each operation whose row says that it emits something."""
-
-    def told(handler: Handler) -> Handler:
-        async def handle(exchange: Exchange) -> Response:
-            response = await handler(exchange)
-            nudge()
-            return response
-
-        return handle
-
-    emitting = {name for service in services for name, row in service.operations.items() if row.emits}
-    return {name: told(handler) if name in emitting else handler for name, handler in handlers.items()}
