@@ -10,25 +10,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from trunkline.catalogue.columns import MOMENT, Column, kind_of, shown_columns, tables
+from trunkline.catalogue.columns import kind_of, shown_columns, tables
 from trunkline.catalogue.rows import Measure
 from trunkline.catalogue.words import nearest
 from trunkline.clock import microseconds
 from trunkline.errors import InvalidError
 from trunkline.telemetry import calendar
+from trunkline.telemetry.conditions import DIMENSIONS, LARGEST, Conditions
 from trunkline.telemetry.dialects import DUCKDB, Dialect
 from trunkline.telemetry.plan import Plan, joined, naive
-from trunkline.telemetry.questions import Condition, Either, Ranges, Rows, Series
+from trunkline.telemetry.questions import Condition, Ranges, Rows, Series
 from trunkline.telemetry.rolled import rolled_up
 
-_LARGEST = 2**62
 _DIGEST = re.compile(r"[0-9a-f]{32}")
-_FEW = 3  # values are compared one by one; of more an engine makes a set
-# moments filter by their span alone, and what is inner is nobody's business
-_DIMENSIONS = {
-    table: {name: column for name, column in columns.items() if column.of is not datetime and not column.is_inner}
-    for table, columns in tables().items()
-}
 
 
 class Planner:
@@ -37,6 +31,7 @@ class Planner:
     def __init__(self, measures: dict[str, Measure], dialect: Dialect = DUCKDB) -> None:
         self._measures = measures
         self._dialect = dialect
+        self._conditions = Conditions(dialect)
 
     def plan(self, question: Series) -> Plan:
         """Plan a series: rows of (step, split values…, measure values…), in order of time.
@@ -46,7 +41,7 @@ class Planner:
         (naming the nearest), and for measures of different facts.
         """
         table = self._table(question)
-        where = self._where_all(table, question.start, question.end, question.where)
+        where = self._conditions.within(table, question.start, question.end, question.where)
         rolled = rolled_up(question, table, self._leaves(question.measures))
         measures = [self._measure(name, is_rolled=rolled is not None) for name in question.measures]
         source = rolled or Plan(table)
@@ -77,17 +72,17 @@ class Planner:
         """Plan what is grouped by, and spell how it is shown: a number becomes text once a group, not once a row."""
         if isinstance(name, Ranges):
             return self._range(table, name), self._dialect.text.format(expression=f"split_{place}")
-        column, key = self._column(table, name)
+        column, key = self._conditions.column(table, name)
         if not key and column.of in {int, bool}:
-            return Plan(column.name), self._as_text(column, f"split_{place}")
-        return self._text(table, name), f"split_{place}"
+            return Plan(column.name), self._conditions.as_text(column, f"split_{place}")
+        return self._conditions.text(table, name), f"split_{place}"
 
     def _range(self, table: str, ranges: Ranges) -> Plan:
         """Plan the number of the range in which a value lies."""
-        column, _ = self._column(table, ranges.column, with_moments=True)
+        column, _ = self._conditions.column(table, ranges.column, with_moments=True)
         value = column.name
         if column.of is datetime:
-            value = f"({self._since_us(column.name)} / 1000.0)"
+            value = f"({self._conditions.since_us(column.name)} / 1000.0)"
         elif not column.is_number:
             raise InvalidError(f"{ranges.column} has no ranges.", target=ranges.column)
         cases = "".join(f" WHEN {value} < ? THEN {place - 1}" for place in range(len(ranges.begins)))
@@ -98,7 +93,7 @@ class Planner:
         if isinstance(name, Ranges):
             number = self._range(table, name)
             return Plan(self._dialect.text.format(expression=number.sql), number.bound)
-        return self._text(table, name)
+        return self._conditions.text(table, name)
 
     def _leaves(self, names: Iterable[str]) -> list[Measure]:
         """Return the measures that measures are made of, which are none of others."""
@@ -120,7 +115,7 @@ class Planner:
         """Plan a series in which only the splits with most of the first measure stand alone."""
         top = question.top
         splits = [self._split(table, name) for name in question.by]
-        if top is None or not splits or not 0 < top.most <= _LARGEST:
+        if top is None or not splits or not 0 < top.most <= LARGEST:
             raise InvalidError("The top is of something: name a column to split by, and how many.", target="top")
         places = range(1, len(splits) + 1)
         named = [
@@ -166,8 +161,8 @@ class Planner:
             self._dialect.moment_us.format(column=name) if column.of is datetime else name
             for name, column in read_columns.items()
         ]
-        named = [name for name, column in _DIMENSIONS[table].items() if column.is_id]
-        where = self._where_all(table, question.start, question.end, question.where)
+        named = [name for name, column in DIMENSIONS[table].items() if column.is_id]
+        where = self._conditions.within(table, question.start, question.end, question.where)
         direction = "DESC" if question.newest_first else "ASC"
         first = read_columns.get(question.order)
         if first is None or first.of is not datetime:
@@ -177,7 +172,7 @@ class Planner:
             f"{places[name]} {direction} NULLS LAST" for name in (question.order, *named) if name in places
         )
         if ids:
-            every = [*named, *(("foreign_ids",) if "foreign_ids" in _DIMENSIONS[table] else ())]
+            every = [*named, *(("foreign_ids",) if "foreign_ids" in DIMENSIONS[table] else ())]
             where = joined(" AND ", [where, self._bears(table, ids, every)])
         read = (
             _within(table, ", ".join(shown), where, spans)
@@ -199,7 +194,7 @@ class Planner:
     ) -> Plan:
         """Plan the ids of the legs that bear any of some: leg's, call's, and a list of other systems'."""
         borne = self._bears("calls", ids, ["leg_id", "call_id", "foreign_ids"])
-        conditions = joined(" AND ", [borne, *(self._condition("calls", condition) for condition in where)])
+        conditions = joined(" AND ", [borne, *(self._conditions.condition("calls", condition) for condition in where)])
         columns = f"leg_id, call_id, {self._dialect.entries.format(column='foreign_ids')}"
         return joined("", [_within("calls", columns, conditions, spans), Plan(" LIMIT ?", (limit,))])
 
@@ -242,7 +237,7 @@ class Planner:
             return self._calendar_step(question)
         if question.step_s is None:
             return Plan("0")
-        if not 0 < question.step_s <= _LARGEST // 1_000_000:
+        if not 0 < question.step_s <= LARGEST // 1_000_000:
             raise InvalidError("A step is at least one second long.", target="step_s")
         return Plan(self._dialect.bucket, (microseconds(question.start), question.step_s * 1_000_000))
 
@@ -261,79 +256,6 @@ class Planner:
         if step.is_clock:  # an hour that comes twice is two
             return Plan(f"{truncated} - {offset.sql}", (*offset.bound, step.shift_us, *offset.bound))
         return Plan(f"{truncated} - ?", (*offset.bound, step.shift_us, step.shift_us))
-
-    def _column(self, table: str, name: str, *, with_moments: bool = False) -> tuple[Column, str]:
-        """Find a column and the entry that is meant, "" if it is no map."""
-        known = _DIMENSIONS[table]
-        if with_moments and (moment := shown_columns(table).get(name)) is not None and not moment.is_map:
-            return moment, ""
-        bare, dot, key = name.partition(".")
-        column = known.get(bare)
-        if column is None or column.is_map is not bool(key) or bool(dot) is not bool(key):
-            names = [f"{each}." if of.is_map else each for each, of in known.items()]
-            raise InvalidError(f"{table} have no column {name!r}{nearest(name, names)}.", target=name)
-        return column, key
-
-    def _text(self, table: str, name: str) -> Plan:
-        column, key = self._column(table, name)
-        if key:
-            return Plan(self._dialect.entry.format(column=column.name), (key,))
-        return Plan(self._as_text(column, column.name))
-
-    def _as_text(self, column: Column, expression: str) -> str:
-        """Spell a column's values as text."""
-        if column.of is str:
-            return expression
-        spelling = self._dialect.text_of_float if column.of is float else self._dialect.text
-        text = spelling.format(expression=expression)
-        return f"coalesce({text}, '')" if column.is_optional else text
-
-    def _where_all(self, table: str, start: datetime, end: datetime, where: Iterable[Condition | Either]) -> Plan:
-        span = Plan("happened_at >= ? AND happened_at < ?", (naive(start), naive(end)))
-        return joined(" AND ", [span, *(self._condition(table, condition) for condition in where)])
-
-    def _condition(self, table: str, condition: Condition | Either) -> Plan:
-        if isinstance(condition, Either):
-            together = [self._all(table, those) for those in condition.of]
-            either = joined(") OR (", together or [Plan("false")])
-            return Plan(f"(({either.sql}))", either.bound)
-        if condition.op in {"at least", "less than"}:
-            return self._comparison(table, condition)
-        text = self._text(table, condition.column)  # an unknown column is an error, also without values
-        if len(condition.values) > _FEW and condition.op != "starts" and not condition.fold:
-            places = ", ".join("?" * len(condition.values))
-            among = "NOT IN" if condition.op == "is not" else "IN"
-            return Plan(f"{text.sql} {among} ({places})", (*text.bound, *condition.values))
-        wanted = "?"
-        if condition.fold:
-            folded = self._dialect.folded
-            text, wanted = Plan(folded.format(text=text.sql), text.bound), folded.format(text="?")
-        if condition.op != "starts" and len(condition.values) > 1:  # of thousands engines make a table to look in
-            places = ", ".join([wanted] * len(condition.values))
-            negation = "NOT " if condition.op == "is not" else ""
-            return Plan(f"({text.sql} {negation}IN ({places}))", (*text.bound, *condition.values))
-        form = self._dialect.starts if condition.op == "starts" else "{text} = {wanted}"
-        sql = form.format(text=text.sql, wanted=wanted)
-        either = joined(" OR ", [Plan(sql, (*text.bound, value)) for value in condition.values] or [Plan("false")])
-        return Plan(f"NOT ({either.sql})" if condition.op == "is not" else f"({either.sql})", either.bound)
-
-    def _all(self, table: str, conditions: Iterable[Condition]) -> Plan:
-        return joined(" AND ", [self._condition(table, one) for one in conditions] or [Plan("true")])
-
-    def _comparison(self, table: str, condition: Condition) -> Plan:
-        column, _ = self._column(table, condition.column, with_moments=True)
-        try:
-            (value,) = (float(value) for value in condition.values)
-        except ValueError as error:
-            raise InvalidError(
-                f"{condition.op!r} compares a column with one number.", target=condition.column
-            ) from error
-        is_moment = column.of is datetime and column.name != MOMENT
-        if not (column.is_number or is_moment) or value != value or abs(value) > _LARGEST:  # noqa: PLR0124 - not a number
-            raise InvalidError(f"{condition.column} cannot be compared with that.", target=condition.column)
-        sign = ">=" if condition.op == "at least" else "<"
-        compared = f"({self._since_us(column.name)} / 1000.0)" if is_moment else column.name
-        return Plan(f"coalesce({compared} {sign} ?, false)", (value,))
 
     def _measure(self, name: str, *, is_rolled: bool) -> Plan:
         measure = self._measures[name]
@@ -354,13 +276,8 @@ class Planner:
                 values = wanted if isinstance(wanted, list) else [wanted]
                 parts.append(Plan(f"{column} {negation}IN ({', '.join('?' * len(values))})", tuple(values)))
         for column, seconds in measure.within_s.items():
-            parts.append(Plan(f"coalesce({self._since_us(column)} <= ?, false)", (seconds * 1_000_000,)))
+            parts.append(Plan(f"coalesce({self._conditions.since_us(column)} <= ?, false)", (seconds * 1_000_000,)))
         return joined(" AND ", parts) if parts else Plan("true")
-
-    def _since_us(self, column: str) -> str:
-        """Spell the microseconds from when a fact happened to a moment of it."""
-        moment = self._dialect.moment_us
-        return f"({moment.format(column=column)} - {moment.format(column=MOMENT)})"
 
     def _aggregate(self, measure: Measure) -> str:
         """Spell an aggregate of facts, with a place for its condition."""
