@@ -24,7 +24,7 @@ help:
 	@echo "make soak         let a server take facts in and forget them for MINUTES, and see that nothing grows"
 	@echo "make conformance  run Microsoft's own live tests against a server"
 	@echo "make hostile      send many more malformed requests than the tests do"
-	@echo "make bench        measure a claim beside its peers: make bench NAME=requests (or ingest, query)"
+	@echo "make bench        measure a claim beside its peers: make bench NAME=requests (or ingest, query, vendors)"
 	@echo "make docs         write the generated parts of the documents anew"
 	@echo "make specs        hold our description of a vendor's API against the vendor's: make specs INFOBIP=file.json"
 	@echo "make codes        hold the codes against copies of the vendors' tables: make codes TABLES=folder"

@@ -10,11 +10,13 @@ from benchmarks.ingest import claim as ingest
 from benchmarks.options import Options
 from benchmarks.query import claim as query
 from benchmarks.requests import claim as requests
+from benchmarks.vendors import claim as vendors
 
 CLAIMS: dict[str, Callable[[Options], None]] = {
     "requests": requests.measure,
     "ingest": ingest.measure,
     "query": query.measure,
+    "vendors": vendors.measure,
 }
 
 

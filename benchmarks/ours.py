@@ -84,6 +84,24 @@ class Ours:
         """Post a body with the API key and return the answer as it comes."""
         return self._exchange("POST", path, body, {"X-API-Key": self._api_key, **_JSON}, 200)
 
+    @property
+    def basic(self) -> str:
+        """What the SID and the token of the account are as Basic authentication."""
+        pair = f"{self._known.account_sid}:{self._known.auth_token}".encode()
+        return f"Basic {base64.b64encode(pair).decode()}"
+
+    def get(self, path: str, *, app: bool = False) -> bytes:
+        """Get a page with SID and token, or with the app key, and return it as it comes."""
+        return self._exchange("GET", path, b"", {"Authorization": self._app if app else self.basic}, 200)
+
+    def post(self, path: str, body: bytes, status: int) -> bytes:
+        """Post a body with the app key and return the answer as it comes."""
+        return self._exchange("POST", path, body, {"Authorization": self._app, **_JSON}, status)
+
+    @property
+    def _app(self) -> str:
+        return f"App {self._known.app_key}"
+
     def state(self) -> dict[str, float]:
         """Return the server's own counts and gauges that have no labels, by their names."""
         client = http.client.HTTPConnection(self.address.netloc, timeout=60)
