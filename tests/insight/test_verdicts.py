@@ -253,8 +253,22 @@ def test_what_was_not_judged_before_a_crash_is_judged_after_it(scene: Scene) -> 
     assert scene.judge() == 0
 
 
-def test_what_an_older_version_kept_is_judged_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of it, some at a time; a crash on the way goes on from where it was noted."""
+def test_what_an_older_version_kept_is_judged_once(scene: Scene) -> None:
+    """It left no note of how far it went, so everything is looked at."""
+    scene.post("calls", *({"leg_id": f"l{n}", **ANSWERED} for n in range(3)), second=-86_400 * 300)
+    scene.judge()
+    judge = scene.world.house.verdicts
+    scene.world.run(judge._database.write(lambda unit: unit.hand(verdicts._drop, of_process=judge._process)))
+    kill(scene)
+    scene.judge()
+    assert scene.world.house.verdicts.judged == 3
+    kill(scene)
+    scene.judge()
+    assert scene.world.house.verdicts.judged == 0
+
+
+def test_a_look_at_everything_goes_on_from_where_it_was_noted(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It judges some at a time; a crash on the way repeats little."""
     monkeypatch.setattr(verdicts, "AT_ONCE", 2)
     monkeypatch.setattr(verdicts, "_LOTS", 2)
     scene.post("calls", *({"leg_id": f"l{n}", **ANSWERED, "talk_ms": n} for n in range(7)), second=-99)
