@@ -13,9 +13,11 @@ import pyarrow as pa
 import pytest
 
 from tests.apis.infobip.conftest import QUERY, REQUESTS, SPAN, Client
+from tests.delivery.rig import until
 from tests.support.webhook import webhook
 from tests.support.world import World
 from trunkline.apis.infobip import answers, metrics, rendered
+from trunkline.delivery import queue
 
 METRICS = ["TOTAL_CALL_COUNT", "ANSWER_RATE", "TOTAL_TRAFFIC_COUNT"]
 BY = ["HOUR", "SENDER", "NETWORK_ID"]
@@ -159,13 +161,18 @@ def test_a_result_that_nobody_takes_is_a_dead_letter(calls: Client, monkeypatch:
         request = {"filterBy": {"channelCodes": ["SMS"], **SPAN}, "aggregateBy": [], "metrics": ["TOTAL_TRAFFIC_COUNT"]}
         body = {"request": request, "callbackUrl": f"{hook.base}/x"}
         started = calls.send("POST", QUERY, json=body).json["requestId"]
-        calls.world.until(lambda: calls.world.house.courier.buried == 1)
+        calls.world.run(until(lambda: buried(calls)))
     calls.world.advance(301)
     listed = calls.world.call("GET", "/api/v1/dead-letters?", token=calls.account.api_key).json
     (letter,) = listed["dead_letters"]
     assert letter["subscription"] == "report"
     assert letter["event"]["requestId"] == started
     assert letter["event"]["deadLetterReason"] == "UndeliverableDueToHttpBadRequest"
+
+
+async def buried(client: Client) -> int:
+    """Count the parcels that were given up."""
+    return (await client.world.house.database.read(queue.counts))["dead"]
 
 
 def test_a_callback_at_a_private_address_is_refused_where_that_is_set(make_world: Callable[..., World]) -> None:
