@@ -29,6 +29,11 @@ class Step:
     shift_us: int = 0
     is_clock: bool = False
 
+    @property
+    def is_even(self) -> bool:
+        """Whether all of them are equally long on the wall."""
+        return self.unit in {"minute", "hour", "day", "week"}
+
 
 STEPS = {
     "minute": Step("minute", 60, is_clock=True),

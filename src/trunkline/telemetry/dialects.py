@@ -28,6 +28,7 @@ class Dialect:
     """
 
     bucket: str = "(epoch_us(happened_at) - ?) // ?"
+    divided: str = "({number}) // ?"
     truncated: str = "epoch_us(date_trunc('{unit}', {moment}))"
     shifted: str = "happened_at + to_microseconds({offset})"
     moment_us: str = "epoch_us({column})"
@@ -52,6 +53,7 @@ class Dialect:
 DUCKDB = Dialect()
 CLICKHOUSE = Dialect(
     bucket="intDiv(toUnixTimestamp64Micro(happened_at) - ?, ?)",
+    divided="intDiv({number}, ?)",
     truncated="toUnixTimestamp64Micro(toDateTime64(date_trunc('{unit}', {moment}), 6, 'UTC'))",
     shifted="addMicroseconds(happened_at, {offset})",
     moment_us="toUnixTimestamp64Micro({column})",

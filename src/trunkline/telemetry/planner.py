@@ -8,14 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from trunkline.catalogue.columns import kind_of, shown_columns, tables
 from trunkline.catalogue.rows import Measure
 from trunkline.catalogue.words import nearest
-from trunkline.clock import microseconds
 from trunkline.errors import InvalidError
-from trunkline.telemetry import calendar
+from trunkline.telemetry import steps
 from trunkline.telemetry.conditions import DIMENSIONS, LARGEST, Conditions
 from trunkline.telemetry.dialects import DUCKDB, Dialect
 from trunkline.telemetry.plan import Plan, joined, naive
@@ -51,7 +49,7 @@ class Planner:
         groups = _places(question)
         keys = [self._key(table, name, place) for place, name in enumerate(question.by)]
         named = [Plan(f"{key.sql} AS split_{place}", key.bound) for place, (key, _) in enumerate(keys)]
-        step = self._step(question)
+        step = steps.step(question, self._dialect)
         counted = [Plan(f"{one.sql} AS measure_{place}", one.bound) for place, one in enumerate(measures)]
         grouped = joined(
             "",
@@ -121,7 +119,7 @@ class Planner:
         named = [
             Plan(f"{split.sql} AS split_{place}", split.bound) for place, split in zip(places, splits, strict=True)
         ]
-        step = self._step(question)
+        step = steps.step(question, self._dialect)
         order = ", ".join(f"split_{place}" for place in places)
         kept = ", ".join(f"split_{place} AS kept_{place}" for place in places)
         same = " AND ".join(f"split_{place} = kept_{place}" for place in places)
@@ -232,30 +230,6 @@ class Planner:
             raise InvalidError(f"There is no measure {name!r}{nearest(name, self._measures)}.", target=name)
         return self._source(measure.ratio[0]) if measure.ratio else measure.source
 
-    def _step(self, question: Series) -> Plan:
-        if question.step:
-            return self._calendar_step(question)
-        if question.step_s is None:
-            return Plan("0")
-        if not 0 < question.step_s <= LARGEST // 1_000_000:
-            raise InvalidError("A step is at least one second long.", target="step_s")
-        return Plan(self._dialect.bucket, (microseconds(question.start), question.step_s * 1_000_000))
-
-    def _calendar_step(self, question: Series) -> Plan:
-        """Plan the beginning of a step on the wall clock of a place: whose offset changes at some moments."""
-        step = calendar.STEPS[question.step]
-        offsets = calendar.offsets(question.zone, question.start, question.end)
-        bound: list[Any] = []
-        cases = ""
-        for until, offset_us in offsets[:-1]:
-            cases += "WHEN happened_at < ? THEN ? "
-            bound += [naive(until), offset_us]
-        offset = Plan(f"CASE {cases}ELSE ? END", (*bound, offsets[-1][1])) if cases else Plan("?", (offsets[-1][1],))
-        moment = self._dialect.shifted.format(offset=f"{offset.sql} + ?")
-        truncated = self._dialect.truncated.format(unit=step.unit, moment=moment)
-        if step.is_clock:  # an hour that comes twice is two
-            return Plan(f"{truncated} - {offset.sql}", (*offset.bound, step.shift_us, *offset.bound))
-        return Plan(f"{truncated} - ?", (*offset.bound, step.shift_us, step.shift_us))
 
     def _measure(self, name: str, *, is_rolled: bool) -> Plan:
         measure = self._measures[name]

@@ -12,10 +12,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.apis.infobip.conftest import REQUESTS, Client
+from tests.apis.infobip.conftest import QUERY, REQUESTS, SPAN, Client
+from tests.delivery.rig import until
 from tests.support.webhook import webhook
 from tests.support.world import World
 from trunkline.apis.infobip import answers, metrics, rendered
+from trunkline.delivery import queue
 
 METRICS = ["TOTAL_CALL_COUNT", "ANSWER_RATE", "TOTAL_TRAFFIC_COUNT"]
 BY = ["HOUR", "SENDER", "NETWORK_ID"]
@@ -152,6 +154,35 @@ def test_a_result_with_too_many_rows_failed(calls: Client, monkeypatch: pytest.M
         assert hook.heard()[0].body == found.json
 
 
+def test_a_result_that_nobody_takes_is_a_dead_letter(calls: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Like any event that cannot be delivered: of its account, with why, after what."""
+    with webhook() as hook:
+        monkeypatch.setattr(hook, "hear", lambda _: (400, {}, None))
+        request = {"filterBy": {"channelCodes": ["SMS"], **SPAN}, "aggregateBy": [], "metrics": ["TOTAL_TRAFFIC_COUNT"]}
+        body = {"request": request, "callbackUrl": f"{hook.base}/x"}
+        started = calls.send("POST", QUERY, json=body).json["requestId"]
+        calls.world.run(until(lambda: buried(calls)))
+    calls.world.advance(301)
+    listed = calls.world.call("GET", "/api/v1/dead-letters?", token=calls.account.api_key).json
+    (letter,) = listed["dead_letters"]
+    assert letter["subscription"] == "report"
+    assert letter["event"]["requestId"] == started
+    assert letter["event"]["deadLetterReason"] == "UndeliverableDueToHttpBadRequest"
+
+
+async def buried(client: Client) -> int:
+    """Count the parcels that were given up."""
+    return (await client.world.house.database.read(queue.counts))["dead"]
+
+
+def test_a_callback_at_a_private_address_is_refused_where_that_is_set(make_world: Callable[..., World]) -> None:
+    """By the guard that every webhook has."""
+    client = Client(make_world(private_webhooks="refuse"))
+    for url in ("http://127.0.0.1:9/x", "http://10.0.0.1/x", "http://[::1]/x"):
+        answer = client.send("POST", QUERY, json={"callbackUrl": url, "request": {}})
+        assert "callbackUrl" in {one["property"] for one in answer.json["violations"]}
+
+
 def test_whoever_fetches_too_early_is_told_to_come_back(calls: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A query that takes long answers 202 with how far it is."""
     monkeypatch.setattr(metrics, "PATIENCE_S", 0.05)
@@ -180,6 +211,10 @@ def test_a_query_that_a_stop_interrupted_is_answered_after_it(calls: Client, mon
     monkeypatch.setattr(world.house.recorder, "settled", held.wait)
     started = calls.query(["TOTAL_CALL_COUNT"]).json["requestId"]
     world.restart()
-    world.run(world.house.reports.wait(started, 5))
-    found = calls.send("GET", f"{REQUESTS}{started}/result").json
+    found = {"status": "IN_PROGRESS"}
+    for _ in range(200):
+        if found["status"] != "IN_PROGRESS":
+            break
+        world.run(asyncio.sleep(0.02))
+        found = calls.send("GET", f"{REQUESTS}{started}/result").json
     assert found["response"]["rows"] == [["VOICE_VIDEO", 2]]
