@@ -230,7 +230,6 @@ class Planner:
             raise InvalidError(f"There is no measure {name!r}{nearest(name, self._measures)}.", target=name)
         return self._source(measure.ratio[0]) if measure.ratio else measure.source
 
-
     def _measure(self, name: str, *, is_rolled: bool) -> Plan:
         measure = self._measures[name]
         if measure.ratio:
