@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,9 @@ from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.questions import Condition, Rows
 from trunkline.telemetry.store import Span, Store
 
+Places = Mapping[str, Sequence[Span]]
+"""Where in time facts bear each of some ids."""
+
 _CALLS = "calls"
 _OF_CALLS = frozenset({_CALLS, "call_events", "samples"})
 _MOST = 100
@@ -19,6 +22,13 @@ _ROUNDS = 3
 _MOST_SPANS = 40  # what is borne in so many places is a number or a user, and no call
 _SPANS_AT_ONCE = 50
 _APART = timedelta(hours=12)  # what is nearer is read as one: rows lie together in the order in which they came
+
+
+class Kin(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known by the ids of a leg: where that lies, and the ids of the `others` of its call."""
+
+    places: Places
+    others: frozenset[str]
 
 
 def found(store: Store, planner: Planner, question: Rows) -> list[tuple[Any, ...]]:
@@ -30,6 +40,11 @@ def found(store: Store, planner: Planner, question: Rows) -> list[tuple[Any, ...
         places = _of_call(store, planner, question.id, confined)
     else:
         places = store.spans([question.id])
+    return within(store, planner, places, question)
+
+
+def within(store: Store, planner: Planner, places: Places, question: Rows) -> list[tuple[Any, ...]]:
+    """Find facts that bear any of some ids, where in time these are known to be. For a thread; see `found`."""
     spans = _together(
         span
         for those in places.values()
@@ -46,6 +61,25 @@ def found(store: Store, planner: Planner, question: Rows) -> list[tuple[Any, ...
         if len(rows) >= wanted:
             break
     return rows[question.skip :]
+
+
+def bearing(store: Store, planner: Planner, ids: Sequence[str], question: Rows) -> list[tuple[Any, ...]]:
+    """Find facts that bear any of some ids themselves. For a thread; see `found`."""
+    return within(store, planner, store.spans(ids), question)
+
+
+def kin(store: Store, planner: Planner, leg: Mapping[str, Any]) -> Kin:
+    """Find where facts bear the ids of a leg, and the other legs of its call. For a thread; raises UnavailableError."""
+    call_id = leg["call_id"]
+    own = {leg["leg_id"], *leg["foreign_ids"].values()} - {""}
+    places = store.spans(sorted({*own, call_id} - {""}))
+    if call_id in {"", *own}:
+        return Kin(places=places, others=frozenset())
+    lie = [span for span in places[call_id] if span.table == _CALLS]
+    same = [Condition(column="resource", values=(leg["resource"],)), Condition(column="call_id", values=(call_id,))]
+    legs = store.answer(planner.call_ids([call_id], _together(lie), same, _MOST))
+    others = {one for leg_id, _, foreign in legs if leg_id != leg["leg_id"] for one in (leg_id, *foreign) if one}
+    return Kin(places=places, others=frozenset(others))
 
 
 def _of_call(store: Store, planner: Planner, wanted: str, where: Sequence[Condition]) -> dict[str, list[Span]]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from trunkline.catalogue.columns import kind_of, shown_columns, tables
+from trunkline.catalogue.columns import Column, kind_of, shown_columns, tables
 from trunkline.catalogue.rows import Measure
 from trunkline.catalogue.words import nearest
 from trunkline.errors import InvalidError
@@ -154,21 +154,16 @@ class Planner:
         """
         table = question.fact
         self.check_fact(table)
-        read_columns = {name: column for name, column in shown_columns(table).items() if question.reads(name)}
+        columns = self.shown(question)
+        named = [name for name, column in DIMENSIONS[table].items() if column.is_id]
         shown = [
             self._dialect.moment_us.format(column=name) if column.of is datetime else name
-            for name, column in read_columns.items()
+            for name, column in columns.items()
         ]
-        named = [name for name, column in DIMENSIONS[table].items() if column.is_id]
         where = self._conditions.within(table, question.start, question.end, question.where)
         direction = "DESC" if question.newest_first else "ASC"
-        first = read_columns.get(question.order)
-        if first is None or first.of is not datetime:
-            raise InvalidError(f"{table} have no moment {question.order!r} to be ordered by.", target="order")
-        places = {name: place for place, name in enumerate(read_columns, 1)}
-        order = ", ".join(
-            f"{places[name]} {direction} NULLS LAST" for name in (question.order, *named) if name in places
-        )
+        places = (list(columns).index(name) + 1 for name in (question.order, *named))
+        order = ", ".join(f"{place} {direction} NULLS LAST" for place in places)
         if ids:
             every = [*named, *(("foreign_ids",) if "foreign_ids" in DIMENSIONS[table] else ())]
             where = joined(" AND ", [where, self._bears(table, ids, every)])
@@ -181,6 +176,20 @@ class Planner:
             )
         )
         return joined("", [read, Plan(f" ORDER BY {order} LIMIT ? OFFSET ?", (question.limit, question.skip))])
+
+    def shown(self, question: Rows) -> dict[str, Column]:
+        """Return the columns that the facts have which a question asks for; raises InvalidError for an unknown one."""
+        self.check_fact(question.fact)
+        columns = shown_columns(question.fact)
+        first = columns.get(question.order)
+        if first is None or first.of is not datetime:
+            raise InvalidError(f"{question.fact} have no moment {question.order!r} to be ordered by.", target="order")
+        if not question.columns:
+            return columns
+        if unknown := set(question.columns) - set(columns):
+            raise InvalidError(f"{question.fact} have no column {min(unknown)!r}.", target="columns")
+        wanted = {question.order, *question.columns}
+        return {name: column for name, column in columns.items() if column.is_id or name in wanted}
 
     def check_fact(self, table: str) -> None:
         """Raise InvalidError for a table that is none, naming the nearest."""

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from trunkline.catalogue.columns import MOMENT
 from trunkline.catalogue.rows import Calendar
 
 
@@ -87,8 +86,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of a table over [start, end) that meet the conditions, and are known by `id` if one is given.
 
-    With `columns` only those and the moment are read. They come in the order of `order`, a moment that they have; those
-    that lack it come last.
+    They come in the order of `order`, a moment that they have; those that lack it come last. With `columns` they have
+    these only, beside their ids and that moment.
     """
 
     fact: str
@@ -98,13 +97,9 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     where: tuple[Condition | Either, ...] = ()
     newest_first: bool = False
     order: str = "happened_at"
+    columns: tuple[str, ...] = ()
     limit: int = 100
     skip: int = 0
-    columns: tuple[str, ...] = ()
-
-    def reads(self, name: str) -> bool:
-        """Tell whether a column is read."""
-        return not self.columns or name in self.columns or name == MOMENT
 
 
 Row = dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -14,13 +14,12 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trunkline.catalogue.columns import shown_columns
 from trunkline.catalogue.facts import Fact
 from trunkline.clock import from_microseconds, microseconds
 from trunkline.errors import OverloadedError, UnavailableError
 from trunkline.state.database import Database
 from trunkline.telemetry import calendar
-from trunkline.telemetry.finding import bearers, found
+from trunkline.telemetry.finding import Kin, bearers, bearing, found, kin, within
 from trunkline.telemetry.inbox import Before, Beside, Block, Inbox
 from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.plan import Plan
@@ -145,20 +144,35 @@ class Recorder:
 
         An `id` of a call finds what is known by any of the call's ids.
         """
-        self._planner.check_fact(question.fact)
         self._planner.rows(question)
         if not as_loaded:
             await self.settled()
-        return await self._in_thread(self._found, question)
+        return await self._in_thread(partial(self._found, found), question)
 
-    def _found(self, question: Rows) -> list[Row]:
-        columns = {name: column for name, column in shown_columns(question.fact).items() if question.reads(name)}
+    async def bearing(self, question: Rows, ids: Sequence[str]) -> list[Row]:
+        """Return facts that bear any of some ids themselves, not others of their calls; raises as `ask` does."""
+        self._planner.rows(question)
+        await self.settled()
+        return await self._in_thread(partial(self._found, partial(bearing, ids=ids)), question)
+
+    async def kin(self, leg: Row) -> Kin:
+        """Return where facts bear the ids of a leg, and the ids of the other legs of its call; raises as `ask` does."""
+        await self.settled()
+        return await self._in_thread(partial(kin, self._store, self._planner), leg)
+
+    async def rows_of(self, kin: Kin, question: Rows) -> list[Row]:
+        """Return facts that bear the ids of a leg, where they are known to lie; raises as `ask` does."""
+        self._planner.rows(question)
+        return await self._in_thread(partial(self._found, partial(within, places=kin.places)), question)
+
+    def _found(self, find: Callable[..., Iterable[tuple[Any, ...]]], question: Rows) -> list[Row]:
+        columns = [(name, column.of is datetime) for name, column in self._planner.shown(question).items()]
         return [
             {
-                name: from_microseconds(value) if column.of is datetime and value is not None else value
-                for (name, column), value in zip(columns.items(), row, strict=True)
+                name: from_microseconds(value) if is_moment and value is not None else value
+                for (name, is_moment), value in zip(columns, row, strict=True)
             }
-            for row in found(self._store, self._planner, question)
+            for row in find(self._store, self._planner, question=question)
         ]
 
     async def legs(self, ids: Sequence[str]) -> tuple[list[str], datetime, datetime] | None:

@@ -157,6 +157,22 @@ def test_calls_from_elsewhere_are_found_by_a_sid_made_of_their_id(insights: Insi
     assert insights.get("theirs-1")["sid"] == sid
 
 
+def test_a_call_s_own_sid_is_shown_wherever_it_stands(insights: Insights) -> None:
+    """As another system's id, as the leg's, or as the call's; the made one finds each as well, and none other."""
+    sids = [f"CA{digit * 32}" for digit in "abc"]
+    insights.post(
+        "calls",
+        {"leg_id": "foreign", "foreign_ids": {"theirs": sids[0]}, "happened_at": AT},
+        {"leg_id": sids[1], "happened_at": AT},
+        {"leg_id": "third", "call_id": sids[2], "happened_at": AT},
+        {"leg_id": "fourth", "call_id": sids[2], "foreign_ids": {"theirs": "CA" + "d" * 32}, "happened_at": AT},
+    )
+    for leg, sid in zip(("foreign", sids[1], "third"), sids, strict=True):
+        for wanted in (sid, leg, derived(leg)):
+            assert insights.get(wanted)["sid"] == sid
+    assert insights.get("fourth")["sid"] == "CA" + "d" * 32
+
+
 def test_each_leg_of_a_call_shows_its_own_readings(insights: Insights) -> None:
     """What bears the leg's id stands at it alone; what bears an id that is no leg's stands at every leg."""
     insights.post(

@@ -32,14 +32,14 @@ class AnnotationHandlers:
 
     async def fetch(self, exchange: Exchange) -> Response:
         """Tell what is said of a call, nothing if nobody said anything."""
-        leg = await self._calls.of(exchange)
+        leg = await self._calls.of(exchange, "leg_id")
         said = await self._annotations.of(leg.account.name, leg.row["leg_id"])
         return json_response({**shown(leg, said), "url": _url(exchange, leg)})
 
     async def update(self, exchange: Exchange) -> Response:
         """Change what is said of a call."""
         said = {field: read(name, text) for name, text, field, read in _fields(exchange)}
-        leg = await self._calls.of(exchange)
+        leg = await self._calls.of(exchange, "leg_id")
         row = leg.row
         new = await self._annotations.say(leg.account.name, row["leg_id"], row["happened_at"], said)
         return json_response({**shown(leg, new), "url": _url(exchange, leg)})

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Container, Sequence
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -14,21 +13,25 @@ from trunkline.apis.twilio.errors import bad, no_access, not_found
 from trunkline.catalogue.twilio.sids import call_sid, derived, is_call
 from trunkline.catalogue.twilio.words import words
 from trunkline.services.resources import Resource
-from trunkline.telemetry.questions import Rows
+from trunkline.telemetry.finding import Kin
+from trunkline.telemetry.questions import Condition, Row, Rows
 from trunkline.telemetry.recorder import Recorder
 
 EVER = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 _MOST_LEGS = 100
+_APART = timedelta(days=1)
+"""So far from each other the legs of a call begin."""
+_KNOWN = ("happened_at", "resource", "leg_id", "call_id", "foreign_ids", "capability", "direction")
 _LONGEST = 200
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
     """A call as it is shown: its fact, SID, account, and the ids that its readings and events may bear."""
 
-    row: Mapping[str, Any]
+    row: Row
     sid: str
     account: Resource
-    ids: tuple[str, ...]
+    ids: tuple[str, ...] = ()
 
     def word(self, kind: str) -> str | None:
         """Return Twilio's word of a kind for the call, such as its type or state."""
@@ -48,51 +51,76 @@ class Calls:
         self._recorder = recorder
         self._callers = callers
 
-    async def of(self, exchange: Exchange) -> Leg:
+    async def of(self, exchange: Exchange, *columns: str) -> Leg:
         """Return the call that the path names: by its SID, or beyond the original by the id that it was posted with.
 
-        Raises InvalidError for what can be no SID, NotFoundError, ForbiddenError for another account's call.
+        With `columns` no others are read of its fact. Raises InvalidError for what can be no SID, NotFoundError,
+        ForbiddenError for another account's call.
         """
         wanted = exchange.params["sid"]
-        legs = await self.legs(wanted) if 0 < len(wanted) <= _LONGEST else []
-        family = self._callers.family(exchange)
-        for name in family:
+        ids = [wanted, wanted[2:].lower()] if is_call(wanted) else [wanted]
+        start, end = EVER
+        question = Rows(fact="calls", start=start, end=end, limit=_MOST_LEGS, columns=columns and (*_KNOWN, *columns))
+        found = await self._recorder.bearing(question, ids) if 0 < len(wanted) <= _LONGEST else []
+        # what is a leg's own comes before what is its call's: that names the first leg which has none of its own
+        legs = [leg for leg in found if _is_named(leg, wanted)]
+        legs = legs or sorted((leg for leg in found if leg["call_id"] == wanted), key=lambda leg: sid_of(leg) != wanted)
+        for name in self._callers.family(exchange):
             for leg in legs:
-                if leg["resource"] == name and _is_named(leg, wanted):
-                    return self.shown(leg, legs)
+                if leg["resource"] == name:
+                    return self.shown(leg)
         if not is_call(wanted):
             raise bad("CallSid", "it is CA and 32 hexadecimal digits.")
-        if any(_is_named(leg, wanted) for leg in legs):
+        if legs:
             raise no_access("the call is another account's, which is not below yours.")
         raise not_found(exchange.raw_path)
 
-    async def legs(self, wanted: str) -> list[dict[str, Any]]:
-        """Return the legs of every account that bear an id, and the other legs of their calls."""
-        start, end = EVER
-        ids = [wanted[2:].lower(), wanted] if is_call(wanted) else [wanted]
-        for one in ids:
-            found = await self._recorder.rows(Rows(fact="calls", start=start, end=end, id=one, limit=_MOST_LEGS))
-            if any(_is_named(leg, wanted) for leg in found):
-                return found
-        return []
+    def shown(self, leg: Row) -> Leg:
+        """Return a leg as a call; what its readings bear is found out later."""
+        return Leg(row=leg, sid=sid_of(leg), account=self._callers.account(leg["resource"]))
 
-    def shown(self, leg: Mapping[str, Any], legs: Sequence[Mapping[str, Any]]) -> Leg:
-        """Return a leg as a call; `legs` are those of the same call."""
-        others = {
-            one
-            for other in legs
-            if other["resource"] == leg["resource"] and other["leg_id"] != leg["leg_id"]
-            for one in (other["leg_id"], *other["foreign_ids"].values())
-        }
-        # what only says which call it belongs to is shown at each leg, but for what is another leg's own
-        ids = {leg["leg_id"], *leg["foreign_ids"].values(), *({leg["call_id"]} - others)} - {""}
-        return Leg(row=leg, sid=sid_of(leg), account=self._callers.account(leg["resource"]), ids=tuple(sorted(ids)))
+    async def kin(self, leg: Leg) -> tuple[Leg, Kin]:
+        """Return a call with the ids that its readings and events may bear, and where they are."""
+        kin = await self._recorder.kin(leg.row)
+        return with_ids(leg, kin.others), kin
+
+    async def with_kin(self, legs: Sequence[Leg]) -> list[Leg]:
+        """Return calls of one account, each with the ids that its readings and events may bear."""
+        shared = {leg.row["call_id"] for leg in legs if leg.row["call_id"] not in {"", leg.row["leg_id"]}}
+        others: set[str] = set()
+        if shared:
+            moments = [leg.row["happened_at"] for leg in legs]
+            question = Rows(
+                fact="calls",
+                start=min(moments) - _APART,
+                end=max(moments) + _APART,
+                where=(
+                    Condition(column="resource", values=(legs[0].account.name,)),
+                    Condition(column="leg_id", values=tuple(shared)),
+                ),
+                columns=("leg_id",),
+                limit=len(shared),
+            )
+            others = {row["leg_id"] for row in await self._recorder.rows(question)}
+        return [with_ids(leg, others) for leg in legs]
 
 
-def sid_of(leg: Mapping[str, Any]) -> str:
+def with_ids(leg: Leg, others: Container[str]) -> Leg:
+    """Return a call with the ids that its readings and events may bear; `others` are other legs' own.
+
+    What only says which call it belongs to is shown at each leg, but for what is another leg's own.
+    """
+    row = leg.row
+    ids = {row["leg_id"], *row["foreign_ids"].values()}
+    ids |= {row["call_id"]} if row["call_id"] not in others else set()
+    return msgspec.structs.replace(leg, ids=tuple(sorted(ids - {""})))
+
+
+def sid_of(leg: Row) -> str:
     """Return the SID of a leg."""
-    return call_sid(leg["leg_id"], leg["foreign_ids"].values())
+    return call_sid(leg["leg_id"], leg["foreign_ids"].values(), leg["call_id"])
 
 
-def _is_named(leg: Mapping[str, Any], wanted: str) -> bool:
+def _is_named(leg: Row, wanted: str) -> bool:
+    """Tell whether an id is a leg's own."""
     return wanted in {leg["leg_id"], *leg["foreign_ids"].values()} or wanted.lower() == derived(leg["leg_id"]).lower()

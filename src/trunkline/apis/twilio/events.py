@@ -40,19 +40,17 @@ class EventHandlers:
     async def list(self, exchange: Exchange) -> Response:
         """List a page of events, the oldest first; those of no edge stand beside those of the usual one."""
         paging, edge = read_paging(exchange), wanted_edge(exchange)
-        leg = await self._calls.of(exchange)
+        leg, kin = await self._calls.kin(await self._calls.of(exchange, "direction"))
         start, end = EVER
-        rows = await self._recorder.rows(
-            Rows(
-                fact="call_events",
-                start=start,
-                end=end,
-                id=leg.row["leg_id"],
-                where=conditions(leg, edge, _UNKNOWN),
-                limit=paging.size + 1,
-                skip=paging.offset,
-            )
+        question = Rows(
+            fact="call_events",
+            start=start,
+            end=end,
+            where=conditions(leg, edge, _UNKNOWN),
+            limit=paging.size + 1,
+            skip=paging.offset,
         )
+        rows = await self._recorder.rows_of(kin, question)
         return json_response(paged(exchange, paging, "events", [self._shown(leg, row) for row in rows]))
 
     def _shown(self, leg: Leg, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,19 +41,17 @@ class MetricHandlers:
         """List a page of readings, the oldest first."""
         paging = read_paging(exchange)
         edge, streams = wanted_edge(exchange), _streams(exchange)
-        leg = await self._calls.of(exchange)
+        leg, kin = await self._calls.kin(await self._calls.of(exchange, "direction"))
         start, end = EVER
-        rows = await self._recorder.rows(
-            Rows(
-                fact="samples",
-                start=start,
-                end=end,
-                id=leg.row["leg_id"],
-                where=(*conditions(leg, edge), *streams),
-                limit=paging.size + 1,
-                skip=paging.offset,
-            )
+        question = Rows(
+            fact="samples",
+            start=start,
+            end=end,
+            where=(*conditions(leg, edge), *streams),
+            limit=paging.size + 1,
+            skip=paging.offset,
         )
+        rows = await self._recorder.rows_of(kin, question)
         return json_response(paged(exchange, paging, "metrics", [self._shown(leg, row) for row in rows]))
 
     def _shown(self, leg: Leg, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ from trunkline.clock import EPOCH, from_microseconds, microseconds
 from trunkline.errors import NotFoundError
 from trunkline.services.annotations import Annotations
 from trunkline.services.resources import Resource
-from trunkline.telemetry.questions import Condition, Rows
+from trunkline.telemetry.questions import Condition, Row, Rows
 from trunkline.telemetry.recorder import Recorder
 
 _LEGS_AT_ONCE = 2000
@@ -59,6 +59,7 @@ class SummaryHandlers:
                 code=NOT_COMPLETE,
             )
         said = await self._annotations.of(leg.account.name, leg.row["leg_id"])
+        leg, _ = await self._calls.kin(leg)
         (totals,) = await self._summing.of([leg], exchange.at)
         url = f"{exchange.base_url}/v1/Voice/{leg.sid}/Summary"
         return json_response(self._summaries.write(leg, totals, said, url))
@@ -75,7 +76,7 @@ class SummaryHandlers:
         elif wanted.start > wanted.end:
             raise bad_query("StartTime", "it is before EndTime.")
         rows = await self._chosen(account, wanted, paging.offset, paging.size + 1)
-        legs = [self._calls.shown(row, [row]) for row in rows]
+        legs = [self._calls.shown(row) for row in rows]
         token = msgspec.structs.replace(token, start=microseconds(wanted.start), end=microseconds(wanted.end))
         items = await self._written(exchange, account, legs[: paging.size])
         answer = paged(exchange, paging, "call_summaries", [*items, *legs[paging.size :]], token=token)
@@ -84,7 +85,7 @@ class SummaryHandlers:
     async def _written(self, exchange: Exchange, account: Resource, legs: Sequence[Leg]) -> list[dict[str, Any]]:
         said = await self._annotations.of_several(account.name, [leg.row["leg_id"] for leg in legs])
         url = f"{exchange.base_url}/v1/Voice/Summaries"
-        found = await self._summing.of(legs, exchange.at)
+        found = await self._summing.of(legs := await self._calls.with_kin(legs), exchange.at)
         return [
             self._summaries.write(leg, totals, said.get(leg.row["leg_id"]), url)
             for leg, totals in zip(legs, found, strict=True)
@@ -96,7 +97,7 @@ class SummaryHandlers:
             return exchange.owner
         return self._callers.subaccount(exchange, "Subaccount", account_sid("Subaccount", sid))
 
-    async def _chosen(self, account: Resource, wanted: Wanted, skip: int, many: int) -> list[Mapping[str, Any]]:
+    async def _chosen(self, account: Resource, wanted: Wanted, skip: int, many: int) -> list[Row]:
         """Return the calls of a page in their order."""
         question = Rows(
             fact="calls",
@@ -109,11 +110,11 @@ class SummaryHandlers:
             skip=skip,
         )
         if not wanted.said:
-            return list(await self._recorder.rows(question))
+            return await self._recorder.rows(question)
         # what people said is kept elsewhere: of those of whom it was said the best of each part, and the best of these
         said = await self._annotations.within(account.name, wanted.start, wanted.end)
         legs = [one.leg_id for one in said if all(holds(one) for holds in wanted.said)]
-        best: list[Mapping[str, Any]] = []
+        best: list[Row] = []
         for place in range(0, len(legs), _LEGS_AT_ONCE):
             those = Condition(column="leg_id", values=tuple(legs[place : place + _LEGS_AT_ONCE]))
             part = msgspec.structs.replace(question, where=(*question.where, those), skip=0, limit=skip + many)
@@ -121,6 +122,6 @@ class SummaryHandlers:
         return best[skip:]
 
 
-def _rank(order: str) -> Callable[[Mapping[str, Any]], tuple[datetime, str, str]]:
+def _rank(order: str) -> Callable[[Row], tuple[datetime, str, str]]:
     """Return by what rows are ordered, as the planner does: the moment, then the ids."""
     return lambda row: (row[order] or EPOCH, row["leg_id"], row["call_id"])

@@ -23,7 +23,7 @@ class VoiceHandlers:
 
     async def fetch(self, exchange: Exchange) -> Response:
         """Tell where the parts of a call are."""
-        leg = await self._calls.of(exchange)
+        leg = await self._calls.of(exchange, "leg_id")
         here = f"{exchange.base_url}/v1/Voice/{leg.sid}"
         links = {name: f"{here}/{part}" for name, part in _LINKS.items()}
         return json_response({"sid": leg.sid, "url": here, "links": links})

@@ -21,12 +21,12 @@ def is_account(text: str) -> bool:
     return _ACCOUNT.fullmatch(text) is not None
 
 
-def call_sid(leg_id: str, foreign: Iterable[str]) -> str:
-    """Return the SID of a leg: the one that it has, as its own id or another system's; else one made of its own.
+def call_sid(leg_id: str, foreign: Iterable[str], call_id: str) -> str:
+    """Return the SID of a leg: the one that it has, else one made of its own id.
 
-    A call's id names all its legs, so it is nobody's SID.
+    It may be the leg's own id or another system's; or the call's, which names all its legs.
     """
-    return next((one for one in (leg_id, *foreign) if is_call(one)), "") or derived(leg_id)
+    return next((one for one in (leg_id, *foreign, call_id) if is_call(one)), "") or derived(leg_id)
 
 
 def derived(leg_id: str) -> str:
