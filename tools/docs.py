@@ -21,6 +21,7 @@ from trunkline.catalogue.columns import columns
 from trunkline.catalogue.load import load
 from trunkline.catalogue.rows import QualityRule, Service
 from trunkline.catalogue.search import tables
+from trunkline.catalogue.twilio import words as insights
 from trunkline.delivery.carriers.simulated import BUSY_MS
 from trunkline.insight.rules import condition as written
 from trunkline.services.sms.carriage import MOST_OFFERS
@@ -58,6 +59,69 @@ def twilio_operations() -> Iterator[str]:
     """Tabulate Insights."""
     for service in load().of_vendor("twilio"):
         yield from _service(service)
+
+
+def twilio_words() -> Iterator[str]:
+    """Tabulate what stands where in Twilio's answers, and which fields of facts it comes from."""
+    found = insights.words()
+    yield "Call types, and the edge that is shown unless another one is asked for:"
+    yield ""
+    rows = []
+    for name, case in found.cases["call_type"].items():
+        usual = found.usual_edges[name]
+        edge = f"`{usual.edge}`" + (f", inbound `{usual.inbound}`" if usual.inbound else "")
+        rows.append((f"`{name}`", _told(case), edge))
+    yield from table(("call type", "when", "edge"), rows)
+    for kind in ("call_state", "direction", "answered_by", "processing_state", "disconnected_by"):
+        yield ""
+        yield f"`{kind}`:"
+        yield ""
+        yield from table(("word", "when"), ((f"`{name}`", _told(case)) for name, case in found.cases[kind].items()))
+    parts = [
+        (
+            "a reading of a gateway",
+            "samples",
+            {**found.metric["gateway"], **found.metric["inbound"], **found.metric["outbound"]},
+        ),
+        ("a reading in an application", "samples", {**found.metric["sdk"], **found.sensor}),
+        ("an event of a gateway", "call-events", found.event["gateway"]),
+        ("an event in an application", "call-events", {**found.event["sdk"], **found.sensor}),
+        *((f"a summary's {name}", "calls", part) for name, part in found.summary.items()),
+    ]
+    for title, fact, part in parts:
+        yield ""
+        yield f"What stands in {title}, and the field of `/api/v1/{fact}` that it comes from:"
+        yield ""
+        yield from table(
+            ("in the answer", "field"),
+            ((f"`{way}`", f"`{source.partition(' | ')[0]}`") for way, source in part.items()),
+        )
+
+
+def twilio_filters() -> Iterator[str]:
+    """Tabulate the filters of summaries that compare one column, and the words for what people say."""
+    filters = insights.words().filters
+    yield from table(
+        ("filter", "field"),
+        ((f"`{name}`", f"`{column}`") for kind in ("truth", "text") for name, column in filters[kind].items()),
+    )
+    for name, part in insights.words().annotation.items():
+        yield ""
+        yield f"`{name}`: " + ", ".join(f"`{word}`" for word in part)
+    yield ""
+    for title, part in (("Tags", insights.words().tags), ("Tags of `sdk_edge`", insights.words().sdk_tags)):
+        yield f"{title}: " + ", ".join(f"`{word}`" for word in part) + "."
+        yield ""
+
+
+def _told(case: insights.Case) -> str:
+    """Return when a word is true, as a sentence's part."""
+    parts = [
+        f"`{name}` {verb} {' or '.join(f'`{value}`' if value else 'nothing' for value in values)}"
+        for verb, those in (("is", case.where), ("is not", case.unless))
+        for name, values in those.items()
+    ]
+    return ", ".join(parts)
 
 
 def own_operations() -> Iterator[str]:
@@ -206,6 +270,8 @@ BLOCKS: dict[str, Block] = {
     "acs operations": acs_operations,
     "azure operations": azure_operations,
     "twilio operations": twilio_operations,
+    "twilio words": twilio_words,
+    "twilio filters": twilio_filters,
     "own operations": own_operations,
     "event types": event_types,
     "infobip operations": infobip_operations,

@@ -23,6 +23,7 @@ ON_BOTH: dict[str, tuple[str, ...]] = {
     "tests/state": ("test_database", "test_memory"),
     "tests/services": (
         "test_access",
+        "test_annotations",
         "test_repeatability",
         "test_resources",
         "test_ticks",

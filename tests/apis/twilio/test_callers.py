@@ -103,6 +103,34 @@ def test_two_accounts_may_use_the_same_ids(insights: Insights) -> None:
         assert found["account_sid"] == account.sid
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/Conferences",
+        "/v1/Conferences/CF1/Participants/CP1",
+        "/v1/Video/Rooms",
+        "/v2/Voice/Reports/voiceinsights_report_1",
+        "/v3/InsightsDomains/Conversations/Metadata",
+    ],
+)
+def test_what_is_not_served_says_so_in_the_original_s_body(insights: Insights, path: str) -> None:
+    """501, once it is known who asks; and measured, with the mark that nobody serves it."""
+    answer = insights.call("GET", path)
+    assert error_of(answer)[0] == 501
+    assert "does not serve" in answer.json["message"]
+    assert error_of(insights.call("GET", path, headers={"authorization": ""})) == (401, 20003)
+
+
+def test_an_unknown_route_names_the_nearest(insights: Insights) -> None:
+    """And one that takes another method says which."""
+    answer = insights.call("GET", "/v1/Voice/CA1/Metric")
+    assert error_of(answer) == (404, 20404)
+    assert "ListMetric" in answer.json["message"]
+    refused = insights.call("DELETE", "/v1/Voice/Settings")
+    assert error_of(refused) == (405, 20004)
+    assert refused.headers["allow"] == "GET, POST"
+
+
 def test_addresses_are_on_the_caller_s_own_host(insights: Insights) -> None:
     """Also behind a proxy that is trusted; one that is not is not believed."""
     sid = call(insights, "leg")
