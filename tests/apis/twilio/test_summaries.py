@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from tests.support.clickhouse import Served
 from tests.support.insights import BASE, HOST, Insights, error_of
 from tests.support.specs import twilio
+from tests.support.stores import STORES, Place
 from tests.support.world import World
 from trunkline.apis.twilio import summaries
 from trunkline.catalogue.twilio.sids import derived
@@ -143,20 +145,23 @@ FILTERS: list[tuple[dict[str, Any], set[str]]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Insights]:
-    """Share a world among the filters, which leave it as it was."""
-    world = World(tmp_path_factory.mktemp("summaries"), host_names=(HOST,))
+@pytest.fixture(scope="module", params=STORES)
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, clickhouse: Callable[[], Served]
+) -> Iterator[Insights]:
+    """Share a world among the filters, which leave it as it was: on each store of facts."""
+    place = Place(request.param, tmp_path_factory.mktemp("facts"), clickhouse)
+    world = World(tmp_path_factory.mktemp("summaries"), host_names=(HOST,), facts=place.setting)
     yield filled(Insights(world))
     world.close()
 
 
 @pytest.mark.parametrize(("query", "expected"), FILTERS, ids=[str(query) for query, _ in FILTERS])
 def test_a_filter_chooses_the_calls_that_it_says(shared: Insights, query: dict[str, Any], expected: set[str]) -> None:
-    """Newest first, whatever is filtered by; also a call a page."""
+    """Newest first, whatever is filtered by; also page by page."""
     newest = [leg for leg in reversed(CALLS) if leg in expected]
     assert chosen(shared, **query) == newest
-    page = shared.get("Summaries", **query, PageSize=1)
+    page = shared.get("Summaries", **query, PageSize=3)
     seen = [NAMES[one["call_sid"]] for one in page["call_summaries"]]
     while page["meta"]["next_page_url"]:
         page = shared.get(page["meta"]["next_page_url"])
