@@ -76,9 +76,8 @@ def kin(store: Store, planner: Planner, leg: Mapping[str, Any]) -> Kin:
     if call_id in {"", *own}:
         return Kin(places=places, others=frozenset())
     lie = [span for span in places[call_id] if span.table == _CALLS]
-    same = [Condition(column="resource", values=(leg["resource"],)), Condition(column="call_id", values=(call_id,))]
-    legs = store.answer(planner.call_ids([call_id], _together(lie), same, _MOST))
-    others = {one for leg_id, _, foreign in legs if leg_id != leg["leg_id"] for one in (leg_id, *foreign) if one}
+    legs = store.answer(planner.legs_of(call_id, leg["resource"], _together(lie), _MOST)) if lie else []
+    others = {one for leg_id, foreign in legs if leg_id != leg["leg_id"] for one in (leg_id, *foreign) if one}
     return Kin(places=places, others=frozenset(others))
 
 

@@ -205,6 +205,12 @@ class Planner:
         columns = f"leg_id, call_id, {self._dialect.entries.format(column='foreign_ids')}"
         return joined("", [_within("calls", columns, conditions, spans), Plan(" LIMIT ?", (limit,))])
 
+    def legs_of(self, call_id: str, resource: str, spans: Sequence[tuple[datetime, datetime]], limit: int) -> Plan:
+        """Plan the ids of the legs that bear an account's id of a call: the leg's own, and those of other systems."""
+        columns = f"leg_id, {self._dialect.entries.format(column='foreign_ids')}"
+        same = Plan("call_id = ? AND resource = ?", (call_id, resource))
+        return joined("", [_within("calls", columns, same, spans), Plan(" LIMIT ?", (limit,))])
+
     def _bears(self, table: str, ids: Sequence[str], names: Iterable[str]) -> Plan:
         """Plan that any of a fact's ids is one of those wanted, or the digest of the column that has one."""
         places = ", ".join("?" * len(ids))

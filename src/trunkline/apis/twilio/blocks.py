@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from trunkline.catalogue.twilio.words import Line, words
+from trunkline.catalogue.twilio.words import Line, lines, words
 from trunkline.clock import rfc3339
 
 
-def fill(block: dict[str, Any], lines: Iterable[Line], row: Mapping[str, Any]) -> dict[str, Any]:
-    """Put what a fact knows into its places; what it does not know is left out."""
-    for line in lines:
-        value = _value(line, row)
-        if value is None:
-            continue
-        place = block
-        for name in line.way[:-1]:
-            place = place.setdefault(name, {})
-        place[line.way[-1]] = value
-    return block
+class Shape:
+    """What stands in a block: the lines of one or several parts of the table, made ready to be filled many times."""
+
+    def __init__(self, *parts: Mapping[str, str]) -> None:
+        every = [line for part in parts for line in lines(part)]
+        self._columns = [line for line in every if not line.key]
+        self._entries = [line for line in every if line.key]
+
+    def fill(self, row: Mapping[str, Any], block: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return a block with what a fact knows in its places; what it does not know is left out."""
+        block = {} if block is None else block
+        for line in self._columns:
+            value = row[line.column]
+            if value is not None and value != "":
+                _put(block, line, row, value)
+        if row["extra"]:  # mostly there is nothing
+            for line in self._entries:
+                value = row[line.column].get(line.key)
+                if value:
+                    _put(block, line, row, value)
+        return block
+
+
+def _put(block: dict[str, Any], line: Line, row: Mapping[str, Any], value: Any) -> None:
+    written = _written(line, row, value) if line.form else plain(value)
+    if written is None:
+        return
+    for name in line.way[:-1]:
+        block = block.setdefault(name, {})
+    block[line.way[-1]] = written
 
 
 def plain(value: Any) -> Any:
@@ -38,22 +57,16 @@ def second(at: datetime | None) -> str | None:
     return None if at is None else rfc3339(at, 0)
 
 
-def _value(line: Line, row: Mapping[str, Any]) -> Any:
-    value = row[line.column]
-    if line.key:
-        value = value.get(line.key)
-    if value is None or value == "":
-        return None
+def _written(line: Line, row: Mapping[str, Any], value: str) -> Any:
+    """Write a text as what it stands for; None if it does not."""
     if line.form == "number":
         return _number(value)
     if line.form == "truth":
         return value.lower() == "true" if value.lower() in {"true", "false"} else None
     if line.form == "list":
         return [part.strip() for part in value.split(",") if part.strip()]
-    if line.form == "payload type":
-        given = row["extra"].get("payload_type", "")
-        return int(given) if given.isascii() and given.isdigit() else words().codecs.get(value.lower())
-    return plain(value)
+    given = row["extra"].get("payload_type", "")
+    return int(given) if given.isascii() and given.isdigit() else words().codecs.get(value.lower())
 
 
 def _number(text: str) -> Any:

@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
-from trunkline.apis.twilio.blocks import fill, moment
+from trunkline.apis.twilio.blocks import Shape, moment
 from trunkline.apis.twilio.calls import EVER, Calls, Leg
 from trunkline.apis.twilio.edges import conditions, wanted_edge
 from trunkline.apis.twilio.pages import paged, read_paging
-from trunkline.catalogue.twilio.words import lines, turned, words
+from trunkline.catalogue.twilio.words import turned, words
 from trunkline.telemetry.questions import Rows
 from trunkline.telemetry.recorder import Recorder
 
@@ -30,8 +30,7 @@ class EventHandlers:
         found = words()
         self._edges, self._levels, self._groups = map(turned, (found.edges, found.levels, found.event_groups))
         self._edgeless = turned(found.edgeless)
-        self._shapes = {name: lines(part) for name, part in found.event.items()}
-        self._sensor = lines(found.sensor)
+        self._gateway, self._sdk = Shape(found.event["gateway"]), Shape(found.event[_SDK], found.sensor)
 
     def handlers(self) -> dict[str, Handler]:
         """Return the handler of each operation."""
@@ -69,9 +68,9 @@ class EventHandlers:
             shown |= {"name": row["name"].replace(" ", "_"), "edge": None}
             return shown if level == "error" else {**shown, "level": None}
         if edge == _SDK:
-            shown[self._edges[edge]] = fill({}, (*self._shapes[_SDK], *self._sensor), row)
+            shown[self._edges[edge]] = self._sdk.fill(row)
         elif edge != _UNKNOWN:
-            shown[self._edges[edge]] = fill({}, self._shapes["gateway"], row)
+            shown[self._edges[edge]] = self._gateway.fill(row)
         return shown
 
 

@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
-from trunkline.apis.twilio.blocks import fill, moment
+from trunkline.apis.twilio.blocks import Shape, moment
 from trunkline.apis.twilio.calls import EVER, Calls, Leg
 from trunkline.apis.twilio.edges import conditions, wanted_edge
 from trunkline.apis.twilio.errors import bad
 from trunkline.apis.twilio.pages import paged, read_paging
 from trunkline.apis.twilio.totals import score_of
-from trunkline.catalogue.twilio.words import lines, turned, words
+from trunkline.catalogue.twilio.words import turned, words
 from trunkline.telemetry.questions import Condition, Rows
 from trunkline.telemetry.recorder import Recorder
 
@@ -30,8 +30,10 @@ class MetricHandlers:
         self._calls = calls
         found = words()
         self._edges = turned(found.edges)
-        self._shapes = {name: lines(part) for name, part in found.metric.items()}
-        self._sensor = lines(found.sensor)
+        gateway = found.metric["gateway"]
+        self._gateways = {stream: Shape(gateway, found.metric.get(stream, {})) for stream in found.streams.values()}
+        self._sdk = Shape(found.metric[SDK], found.sensor)
+        self._blank = dict.fromkeys(name for name, known in found.edges.items() if known != "unknown")
 
     def handlers(self) -> dict[str, Handler]:
         """Return the handler of each operation."""
@@ -62,15 +64,14 @@ class MetricHandlers:
             "account_sid": leg.account.sid,
             "edge": self._edges[edge],
             "direction": "both" if edge == SDK and row["direction"] == "unknown" else row["direction"],
-            **dict.fromkeys((name for name, known in words().edges.items() if known != "unknown"), None),
+            **self._blank,
         }
         if edge == SDK:
-            block = fill({}, (*self._shapes[SDK], *self._sensor), row)
+            block = self._sdk.fill(row)
             _score(block, row)
             shown[self._edges[edge]] = block
         elif edge != "unknown":
-            shapes = (*self._shapes["gateway"], *self._shapes.get(row["direction"], ()))
-            shown[self._edges[edge]] = fill({}, shapes, row)
+            shown[self._edges[edge]] = self._gateways[row["direction"]].fill(row)
         return shown
 
 

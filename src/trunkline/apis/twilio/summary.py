@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 from trunkline.apis.twilio.annotations import shown as said_of
-from trunkline.apis.twilio.blocks import fill, plain, second
+from trunkline.apis.twilio.blocks import Shape, plain, second
 from trunkline.apis.twilio.calls import Leg
 from trunkline.apis.twilio.totals import LOSS, Counted, Stream, Totals, share_lost
-from trunkline.catalogue.twilio.words import lines, turned, words
+from trunkline.catalogue.twilio.words import turned, words
 from trunkline.numbering import country_of, described
 from trunkline.services.annotations import Annotation
 
@@ -31,7 +31,7 @@ class Summaries:
         self._edges = turned(found.edges)
         self._levels, self._groups = turned(found.levels), turned(found.event_groups)
         self._tags, self._sdk_tags = turned(found.tags), turned(found.sdk_tags)
-        self._lines = {name: lines(part) for name, part in found.summary.items()}
+        self._shapes = {name: Shape(part) for name, part in found.summary.items()}
         self._totals = {
             name: [(tuple(way.split(".")), measures) for way, measures in part.items()]
             for name, part in found.totals.items()
@@ -58,15 +58,15 @@ class Summaries:
             **self._edges_of(leg, totals),
             "tags": _tags(row, self._tags),
             "url": url,
-            "attributes": {"conference_participant": False, **fill({}, self._lines["attributes"], row)},
+            "attributes": {"conference_participant": False, **self._shapes["attributes"].fill(row)},
             "properties": self._properties(leg),
-            "trust": fill({}, self._lines["trust"], row) or None,
+            "trust": self._shapes["trust"].fill(row) or None,
             "annotation": None if said is None else said_of(leg, said),
         }
 
     def _properties(self, leg: Leg) -> dict[str, Any]:
         row = leg.row
-        known = fill({}, self._lines["properties"], row)
+        known = self._shapes["properties"].fill(row)
         known |= {name: leg.word(name) for name in ("direction", "disconnected_by")}
         known["pdd_ms"] = _pdd(row)
         if not row["sip_code"]:
@@ -87,7 +87,7 @@ class Summaries:
         country = row["country"] if is_other else country_of(address)
         if country:
             found["country_code"] = country
-        return fill(found, self._lines[side], row)
+        return self._shapes[side].fill(row, found)
 
     # --- edges ---
 
@@ -105,7 +105,7 @@ class Summaries:
         direction = leg.row["direction"] or None
         if edge == "sip" and leg.word("call_type") == "trunking":  # what goes out to the network came in by the trunk
             direction = _OTHER.get(direction or "")
-        properties = {**fill({}, self._lines["gateway"], leg.row), "direction": direction}
+        properties = {**self._shapes["gateway"].fill(leg.row), "direction": direction}
         if edge != "sip":
             properties.pop("trunk_sid", None)
         metrics = {
@@ -117,7 +117,7 @@ class Summaries:
 
     def _sdk(self, leg: Leg, totals: Totals) -> dict[str, Any]:
         row = leg.row
-        properties = fill({"direction": row["direction"] or None}, self._lines["sdk"], row)
+        properties = self._shapes["sdk"].fill(row, {"direction": row["direction"] or None})
         ended_by = leg.word("disconnected_by")
         if ended_by in {"caller", "callee"}:  # the application is the caller of what goes out
             is_local = (ended_by == "caller") is (row["direction"] == "outbound")
