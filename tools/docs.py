@@ -47,6 +47,12 @@ def azure_operations() -> Iterator[str]:
         yield from _service(service)
 
 
+def graph_operations() -> Iterator[str]:
+    """Tabulate what is served of Graph."""
+    for service in load().of_vendor("graph"):
+        yield from _service(service)
+
+
 def own_operations() -> Iterator[str]:
     """Tabulate Trunkline's own API."""
     for service in load().of_vendor("trunkline"):
@@ -93,6 +99,12 @@ def delivery_outcomes() -> Iterator[str]:
     """Tabulate what can become of a message, and what to do about it."""
     rows = ((str(row.code), row.text, row.advice) for row in load().delivery_outcomes.values())
     yield from table(("code", "what the report says", "what to do"), rows)
+
+
+def eligible_plans() -> Iterator[str]:
+    """Tabulate the service plans that let a Teams user communicate."""
+    rows = ((f"`{name}`", f"`{row.id}`", row.brief) for name, row in load().service_plans.items() if row.eligible)
+    yield from table(("servicePlanName", "servicePlanId", "what it is"), rows)
 
 
 def measures() -> Iterator[str]:
@@ -175,6 +187,8 @@ BLOCKS: dict[str, Block] = {
     "simulated numbers": simulated_numbers,
     "delivery outcomes": delivery_outcomes,
     "codes": codes,
+    "eligible plans": eligible_plans,
+    "graph operations": graph_operations,
     "measures": measures,
     "words": words,
     "facts": facts,

@@ -27,6 +27,9 @@ from trunkline.apis.azure.event_grid import EventGridHandlers
 from trunkline.apis.azure.metric_answers import MetricAnswers
 from trunkline.apis.azure.metrics import Metrics
 from trunkline.apis.azure.monitor import MonitorHandlers
+from trunkline.apis.graph.auth import Callers as GraphCallers
+from trunkline.apis.graph.door import GraphDoor
+from trunkline.apis.graph.licences import LicenceHandlers
 from trunkline.apis.trunkline.accounts import AccountHandlers
 from trunkline.apis.trunkline.ask import AskHandlers
 from trunkline.apis.trunkline.auth import Callers
@@ -43,6 +46,7 @@ from trunkline.apis.trunkline.numbers import NumberHandlers
 from trunkline.apis.trunkline.openapi import OpenApiHandlers
 from trunkline.apis.trunkline.state import StateHandlers
 from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
+from trunkline.apis.trunkline.teams_users import TeamsUserHandlers
 from trunkline.apis.trunkline.tokens import TokenHandlers
 from trunkline.catalogue.load import load as load_catalogue
 from trunkline.catalogue.rows import Service
@@ -72,6 +76,7 @@ from trunkline.services.numbers import Numbers, numbers
 from trunkline.services.resources import Resource, Resources, resources
 from trunkline.services.sent import Sentbox
 from trunkline.services.sms import Sms
+from trunkline.services.teams import TeamsUsers
 from trunkline.state.database import Database
 from trunkline.state.folder import Folder, process_name
 from trunkline.state.migrations import upgrade
@@ -181,6 +186,9 @@ class House:
         self.issuers = Issuers(settings.issuers, settings.audiences, clock, settings.owners)
         self.identities = Identities(self.database, clock, ids)
         self.identities.open()
+        plans, tenant = self.catalogue.service_plans, lambda: self.resources.get(self.resources.default).tenant_id
+        self.teams_users = TeamsUsers(self.database, clock, plans, tenant)
+        self.teams_users.open()
         self.chat = Chat(self.database, clock, ids, self.identities, self.recorder.record)
         self.numbers = Numbers(self.database, clock)
         self.numbers.open(settings)
@@ -240,7 +248,7 @@ class House:
 
     def _application(self) -> Application:
         return Application(
-            doors=[self._acs_door(), self._azure_door(), self._own_door(), self._page_door()],
+            doors=[self._acs_door(), self._azure_door(), self._graph_door(), self._own_door(), self._page_door()],
             hosts=Hosts(self.settings, self.resources),
             resources=self.resources,
             recorder=self.recorder,
@@ -255,7 +263,9 @@ class House:
         self._acs_callers = AcsCallers(
             settings, self.clock, self.resources, self.identities, self.keyring, self.issuers, tokens
         )
-        identity = IdentityHandlers(settings, self.clock, self.ids, self.identities, self.issuers, tokens)
+        identity = IdentityHandlers(
+            settings, self.clock, self.ids, self.identities, self.issuers, tokens, self.teams_users
+        )
         handlers = _handlers(identity, ChatHandlers(self.chat), SmsHandlers(self.sms))
         limits = Limits(services, self.clock) if settings.service_limits else None
         return AcsDoor(services, _telling(handlers, services, self.dispatcher.nudge), self._acs_callers, limits)
@@ -265,6 +275,11 @@ class House:
         monitor = MonitorHandlers(Metrics(self.catalogue), MetricAnswers(self.recorder), callers)
         events = EventGridHandlers(self.catalogue, self.subscriptions, callers)
         return AzureDoor(self.catalogue.of_vendor("azure"), _handlers(monitor, events), callers)
+
+    def _graph_door(self) -> Door:
+        callers = GraphCallers(self.settings, self.clock, self.resources, self.keyring, self.issuers, self.teams_users)
+        licences = LicenceHandlers(callers, self.catalogue.service_plans)
+        return GraphDoor(self.catalogue.of_vendor("graph"), _handlers(licences), callers)
 
     def _own_door(self) -> Door:
         callers = Callers(self.resources, self.keyring, self.api_keys)
@@ -297,6 +312,7 @@ class House:
             IngestHandlers(self.recorder, callers),
             InboxHandlers(self.sentbox, callers),
             NumberHandlers(self.numbers, self.sms, callers, self.announce),
+            TeamsUserHandlers(self.teams_users),
             SubscriptionHandlers(self.database, self.clock, self.subscriptions, self.dispatcher, callers, types),
         )
         return TrunklineDoor([self.catalogue.services["api"]], handlers, callers)

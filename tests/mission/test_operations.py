@@ -118,8 +118,6 @@ def test_an_operation_that_is_not_served_says_so_and_is_measured(
         ("POST", "/metrics/1/query-aggregate-data"),
         ("GET", "/metrics/1/requests/B61D150B0F6596F68D88D253886432B5"),
         ("GET", "/v1/Voice/CA7569efe0253644fa4a88aa97beca3310/Metrics"),
-        ("GET", "/v1.0/me/licenseDetails"),
-        ("GET", "/v1.0/users/071cc716-8147-4397-a5ba-b2105951cc0b/licenseDetails"),
     ],
 )
 def test_an_api_that_is_not_there_yet_is_an_unknown_route(

@@ -25,15 +25,22 @@ from trunkline.catalogue.rows import (
     Operation,
     OtherMetric,
     Service,
+    ServicePlan,
     SimulatedNumber,
     Words,
 )
 from trunkline.errors import ConfigurationError
 
-VENDORS = ("acs", "azure", "trunkline")
+VENDORS = ("acs", "azure", "graph", "trunkline")
 VENDORS_OF_WORDS = ("infobip",)
 _ALWAYS_CARRIED = {"id", "at", "cause", "resource"}
-_NOT_SERVICES = {"delivery_outcomes.toml", "event_types.toml", "other_metrics.toml", "untold_event_types.toml"}
+_NOT_SERVICES = {
+    "delivery_outcomes.toml",
+    "event_types.toml",
+    "other_metrics.toml",
+    "service_plans.toml",
+    "untold_event_types.toml",
+}
 
 
 @cache
@@ -57,6 +64,7 @@ def load() -> Catalogue:
             vendor: converted(read_toml(root / f"{vendor}.toml"), Words, f"{vendor}.toml")
             for vendor in VENDORS_OF_WORDS
         },
+        service_plans=table(root / "graph" / "service_plans.toml", ServicePlan),
     )
     for wrong in problems(catalogue):
         raise ConfigurationError(f"The catalogue is wrong: {wrong}.")
@@ -83,6 +91,7 @@ def problems(catalogue: Catalogue) -> Iterator[str]:
     yield from _word_problems(catalogue)
     yield from _event_problems(catalogue)
     yield from _delivery_problems(catalogue)
+    yield from _plan_problems(catalogue)
 
 
 def _service_problems(catalogue: Catalogue) -> Iterator[str]:
@@ -286,3 +295,14 @@ def _delivery_problems(catalogue: Catalogue) -> Iterator[str]:
             yield f"the simulated number {number} has the outcome {simulated.outcome}, which does not exist"
         if not simulated.brief:
             yield f"the simulated number {number} has no brief"
+
+
+def _plan_problems(catalogue: Catalogue) -> Iterator[str]:
+    ids: dict[str, str] = {}
+    for name, row in catalogue.service_plans.items():
+        if not row.brief:
+            yield f"the service plan {name} has no brief"
+        if name != name.upper() or " " in name:
+            yield f"the service plan {name} is not written in capitals"
+        if ids.setdefault(row.id, name) != name:
+            yield f"the service plans {name} and {ids[row.id]} have the same id"

@@ -23,6 +23,7 @@ from trunkline.cli import (
     numbers,
     serve,
     sms,
+    teams_user,
     token,
 )
 from trunkline.errors import ConfigurationError, TrunklineError
@@ -53,6 +54,7 @@ app.add_typer(account.app, name="account")
 app.add_typer(key.app, name="key")
 app.add_typer(numbers.app, name="numbers")
 app.add_typer(sms.app, name="sms")
+app.add_typer(teams_user.app, name="teams-user")
 
 
 def _version(asked: bool) -> None:
