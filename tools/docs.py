@@ -124,6 +124,12 @@ def _told(case: insights.Case) -> str:
     return ", ".join(parts)
 
 
+def graph_operations() -> Iterator[str]:
+    """Tabulate what is served of Graph."""
+    for service in load().of_vendor("graph"):
+        yield from _service(service)
+
+
 def own_operations() -> Iterator[str]:
     """Tabulate Trunkline's own API."""
     for service in load().of_vendor("trunkline"):
@@ -192,6 +198,12 @@ def _groups(rule: QualityRule) -> str:
         *(["answered calls"] if rule.answered else []),
     ]
     return f"{wanted} ({'; '.join(beside)})" if beside else wanted
+
+
+def eligible_plans() -> Iterator[str]:
+    """Tabulate the service plans that let a Teams user communicate."""
+    rows = ((f"`{name}`", f"`{row.id}`", row.brief) for name, row in load().service_plans.items() if row.eligible)
+    yield from table(("servicePlanName", "servicePlanId", "what it is"), rows)
 
 
 def measures() -> Iterator[str]:
@@ -282,6 +294,8 @@ BLOCKS: dict[str, Block] = {
     "simulated numbers": simulated_numbers,
     "delivery outcomes": delivery_outcomes,
     "codes": codes,
+    "eligible plans": eligible_plans,
+    "graph operations": graph_operations,
     "measures": measures,
     "tags": tags,
     "words": words,

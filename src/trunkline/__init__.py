@@ -1,6 +1,7 @@
 """Self-hosted communication services with observability built in.
 
-`open` opens a data folder in this process, `connect` a running server, `serve` starts one; docs/python.md shows how.
+`open` opens a data folder in this process, `connect` a running server, `serve` starts one; `explained` says
+what a code means. docs/python.md shows how.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trunkline.catalogue.codes import explained
     from trunkline.catalogue.facts import Call, CallEvent, Message, Request, Sample
     from trunkline.library.answer import Answer
     from trunkline.library.connected import connect
@@ -31,10 +33,12 @@ __all__ = [
     "Top",
     "Trunkline",
     "connect",
+    "explained",
     "open",
     "serve",
 ]
 _ROOMS = {
+    "trunkline.catalogue.codes": ("explained",),
     "trunkline.catalogue.facts": ("Call", "CallEvent", "Message", "Request", "Sample"),
     "trunkline.library.answer": ("Answer",),
     "trunkline.library.connected": ("connect",),

@@ -45,6 +45,7 @@ from trunkline.services.numbers import Numbers, numbers
 from trunkline.services.resources import Resource, Resources, resources
 from trunkline.services.sent import Sentbox
 from trunkline.services.sms import Sms
+from trunkline.services.teams import TeamsUsers
 from trunkline.state.database import Database
 from trunkline.state.folder import Folder, process_name
 from trunkline.state.migrations import upgrade
@@ -163,6 +164,9 @@ class House:
         self.issuers = Issuers(settings.issuers, settings.audiences, clock, settings.owners)
         self.identities = Identities(self.database, clock, ids)
         self.identities.open()
+        plans, tenant = self.catalogue.service_plans, lambda: self.resources.get(self.resources.default).tenant_id
+        self.teams_users = TeamsUsers(self.database, clock, plans, tenant)
+        self.teams_users.open()
         self.chat = Chat(self.database, clock, ids, self.identities, self.recorder.record)
         self.numbers = Numbers(self.database, clock)
         self.numbers.open(settings)

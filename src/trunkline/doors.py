@@ -22,6 +22,9 @@ from trunkline.apis.azure.event_grid import EventGridHandlers
 from trunkline.apis.azure.metric_answers import MetricAnswers
 from trunkline.apis.azure.metrics import Metrics
 from trunkline.apis.azure.monitor import MonitorHandlers
+from trunkline.apis.graph.auth import Callers as GraphCallers
+from trunkline.apis.graph.door import GraphDoor
+from trunkline.apis.graph.licences import LicenceHandlers
 from trunkline.apis.infobip.auth import Callers as InfobipCallers
 from trunkline.apis.infobip.door import InfobipDoor
 from trunkline.apis.infobip.metrics import MetricsHandlers
@@ -42,6 +45,7 @@ from trunkline.apis.trunkline.openapi import OpenApiHandlers
 from trunkline.apis.trunkline.search import SearchHandlers
 from trunkline.apis.trunkline.state import StateHandlers
 from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
+from trunkline.apis.trunkline.teams_users import TeamsUserHandlers
 from trunkline.apis.trunkline.tokens import TokenHandlers
 from trunkline.apis.twilio.rooms import insights_door
 from trunkline.catalogue.rows import Service
@@ -65,6 +69,7 @@ class Doors:
         return [
             self._acs_door(),
             self._azure_door(),
+            self._graph_door(),
             self._infobip_door(),
             self._twilio_door(),
             self._own_door(),
@@ -84,7 +89,15 @@ class Doors:
             house.issuers,
             tokens,
         )
-        identity = IdentityHandlers(settings, house.clock, house.ids, house.identities, house.issuers, tokens)
+        identity = IdentityHandlers(
+            settings,
+            house.clock,
+            house.ids,
+            house.identities,
+            house.issuers,
+            tokens,
+            house.teams_users,
+        )
         handlers = _handlers(identity, ChatHandlers(house.chat), SmsHandlers(house.sms))
         limits = Limits(services, house.clock) if settings.service_limits else None
         return AcsDoor(services, _telling(handlers, services, house.dispatcher.nudge), self._acs_callers, limits)
@@ -95,6 +108,19 @@ class Doors:
         monitor = MonitorHandlers(Metrics(house.catalogue), MetricAnswers(house.recorder), callers)
         events = EventGridHandlers(house.catalogue, house.subscriptions, callers)
         return AzureDoor(house.catalogue.of_vendor("azure"), _handlers(monitor, events), callers)
+
+    def _graph_door(self) -> Door:
+        house = self._house
+        callers = GraphCallers(
+            house.settings,
+            house.clock,
+            house.resources,
+            house.keyring,
+            house.issuers,
+            house.teams_users,
+        )
+        licences = LicenceHandlers(callers, house.catalogue.service_plans)
+        return GraphDoor(house.catalogue.of_vendor("graph"), _handlers(licences), callers)
 
     def _infobip_door(self) -> Door:
         house = self._house
@@ -146,6 +172,7 @@ class Doors:
             AccountHandlers(house.resources, callers, house.connection, house.announce),
             KeyHandlers(house.api_keys, callers),
             TokenHandlers(house.keyring, callers),
+            TeamsUserHandlers(house.teams_users),
             BackupHandlers(house.backups),
             AskHandlers(house.recorder),
             SearchHandlers(house.stories, callers, house.catalogue.ids),

@@ -178,6 +178,18 @@ def test_a_pair_in_a_call_is_understood() -> None:
     assert [(one.family, one.fault) for one in told] == [("acs_call_end", "callee")]
 
 
+def test_a_code_that_needs_its_subcode_is_not_guessed() -> None:
+    """487 alone is a cancelled call in every family; with which subcode it ended would be a guess."""
+    told = codes.advice("calls", {"error_code": "487"})
+    assert {(one.family, one.fault) for one in told} == {
+        ("acs_calling_sdk", "nobody"),
+        ("acs_call_end", "caller"),
+        ("acs_call_automation", "caller"),
+    }
+    assert codes.advice("calls", {"error_code": "495"}) == []
+    assert [one.family for one in codes.advice("calls", {"error_code": "301005"})] == ["acs_call_end"]
+
+
 def test_requests_messages_and_attempts_are_advised_by_their_own_families() -> None:
     """403 is a status of HTTP in a request, never of SIP; a text message's 4007 is an opt-out."""
     assert [one.family for one in codes.advice("requests", {"status": 403, "operation": "SendChatMessage"})] == ["http"]
@@ -188,6 +200,7 @@ def test_requests_messages_and_attempts_are_advised_by_their_own_families() -> N
 
 def test_nothing_is_advised_where_there_is_no_code() -> None:
     """Empty, 0, unknown, or another table."""
+    assert codes.advice("calls", {"error_code": "0", "status": " "}) == []
     assert codes.advice("calls", {"error_code": "", "sip_code": 0, "q850_cause": None}) == []
     assert codes.advice("calls", {"error_code": "home made"}) == []
     assert codes.advice("samples", {"status": 404}) == []

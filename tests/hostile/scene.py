@@ -113,6 +113,7 @@ class Scene:
             "name": "mine" if "subscriptions" in operation.path else "trunkline",
             "key": "key2",
             "sid": "leg",
+            "user": "megan@contoso.com",
         }
         path = operation.path
         for name in parameters(operation):
@@ -150,7 +151,12 @@ class Scene:
         if operation.auth == "account":
             resource = self.house.resources.get("trunkline")
             return {"authorization": basic(resource.sid, resource.auth_token)}
-        token = {"user": self.things.token, "management": self.bearer, "key": self.resource.api_key}.get(operation.auth)
+        token = {
+            "user": self.things.token,
+            "management": self.bearer,
+            "directory": self.bearer,
+            "key": self.resource.api_key,
+        }.get(operation.auth)
         return {"authorization": f"Bearer {token}"} if token else {}
 
     @property
@@ -298,6 +304,9 @@ def message_of(answer: Answer, vendor: str, service: Service | None, shown: str)
     if vendor == "acs" or "error" in error:
         assert error.keys() == {"error"}, shown
         error = error["error"]
+    if vendor == "graph":
+        assert error.pop("innerError").keys() == {"date", "request-id", "client-request-id"}, shown
+        error["code"] = error["code"].replace("_", "")
     assert {"code", "message"} <= error.keys() <= {"code", "message", "target"}, shown
     assert error["code"].isalnum(), shown
     return str(error["message"])

@@ -7,7 +7,7 @@ are not.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
 import jwt
@@ -109,19 +109,3 @@ def test_an_operation_that_is_not_served_says_so_and_is_measured(
     found = shared_world.call("POST", "/api/v1/ask", json=asked, headers={"x-api-key": key})
     assert found.status == 200, found.body
     assert found.json["points"][0]["values"] == [1, 1, 0]
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/v1.0/me/licenseDetails"),
-        ("GET", "/v1.0/users/071cc716-8147-4397-a5ba-b2105951cc0b/licenseDetails"),
-    ],
-)
-def test_an_api_that_is_not_there_yet_is_an_unknown_route(
-    make_world: Callable[..., World], method: str, path: str
-) -> None:
-    """404 as a Bad Route; nothing pretends to answer. Once one is served, its row leaves this list."""
-    refused = make_world().call(method, path)
-    assert refused.status == 404
-    assert b"Bad Route" in refused.body

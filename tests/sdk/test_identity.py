@@ -18,6 +18,7 @@ from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 
 from tests.support.issuer import Issuer
+from trunkline.library.remote import Remote
 from trunkline.library.served import Server, serve
 
 APP, OBJECT = "0b1c2d3e-0000-4000-8000-00000000000a", "0b1c2d3e-0000-4000-8000-00000000000b"
@@ -117,6 +118,28 @@ def test_the_asynchronous_client_does_the_same(served: Server) -> None:
                 await client.delete_user(user)
 
     asyncio.run(journey())
+
+
+def test_a_teams_user_without_an_eligible_licence_gets_no_token(tmp_path: Path, issuer: Issuer) -> None:
+    """As the SDK's user meets it: what the operator registers decides, and Graph's address shows the same."""
+    token = issuer.token(oid=OBJECT, appid=APP, exp=int(time.time()) + 600)
+    with serve(tmp_path, issuers=(issuer.address,)) as served, talking(served) as client:
+        own = Remote(served.url, served.connection.api_key, ca_file=served.connection.ca_file)
+        assert client.get_token_for_teams_user(token, APP, OBJECT).token
+        own.call("PUT", f"/api/v1/teams-users/{OBJECT}", {"plans": ["MCOEV"]})
+        with pytest.raises(HttpResponseError) as refused:
+            client.get_token_for_teams_user(token, APP, OBJECT)
+        assert (refused.value.status_code, refused.value.error.code) == (403, "Forbidden")
+        assert plans(served, token) == ["MCOEV"]
+        own.call("PUT", f"/api/v1/teams-users/{OBJECT}", {"plans": ["MCOEV", "TEAMS1"]})
+        assert client.get_token_for_teams_user(token, APP, OBJECT).token
+        assert plans(served, token) == ["MCOEV", "TEAMS1"]
+
+
+def plans(served: Server, token: str) -> list[str]:
+    """Return the names of the plans that Graph's address shows to a user."""
+    mine = Remote(served.url, token, ca_file=served.connection.ca_file).call("GET", "/v1.0/me/licenseDetails")
+    return [plan["servicePlanName"] for licence in mine["value"] for plan in licence["servicePlans"]]
 
 
 def test_a_teams_user_s_token_ends_with_the_entra_token(tmp_path: Path, issuer: Issuer) -> None:

@@ -28,6 +28,7 @@ ON_BOTH: dict[str, tuple[str, ...]] = {
         "test_resources",
         "test_ticks",
         "test_numbers",
+        "test_teams",
         "test_sent",
     ),
     "tests/services/sms": ("test_carriage", "test_sending"),

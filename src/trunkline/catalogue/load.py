@@ -30,12 +30,13 @@ from trunkline.catalogue.rows import (
     OtherMetric,
     QualityRule,
     Service,
+    ServicePlan,
     SimulatedNumber,
     Words,
 )
 from trunkline.errors import ConfigurationError
 
-VENDORS = ("acs", "azure", "infobip", "twilio", "trunkline")
+VENDORS = ("acs", "azure", "graph", "infobip", "twilio", "trunkline")
 VENDORS_OF_WORDS = ("infobip",)
 _ALWAYS_CARRIED = {"id", "at", "cause", "resource"}
 _IDS = "ids.toml"
@@ -45,6 +46,7 @@ _NOT_SERVICES = {
     _IDS,
     "insights_words.toml",
     "other_metrics.toml",
+    "service_plans.toml",
     "untold_event_types.toml",
 }
 
@@ -72,6 +74,7 @@ def load() -> Catalogue:
             for vendor in VENDORS_OF_WORDS
         },
         ids={name: msgspec.structs.replace(form, name=name) for name, form in _ids(root)},
+        service_plans=table(root / "graph" / "service_plans.toml", ServicePlan),
     )
     for wrong in problems(catalogue):
         raise ConfigurationError(f"The catalogue is wrong: {wrong}.")
@@ -107,6 +110,7 @@ def problems(catalogue: Catalogue) -> Iterator[str]:
     yield from _delivery_problems(catalogue)
     yield from _quality_problems(catalogue)
     yield from _id_problems(catalogue)
+    yield from _plan_problems(catalogue)
 
 
 def _id_problems(catalogue: Catalogue) -> Iterator[str]:
@@ -344,3 +348,14 @@ def _quality_problems(catalogue: Catalogue) -> Iterator[str]:
                 yield f"the rule {name} compares {one.value}, which {rule.of} have not, or with what they have not"
             if sum(limit is not None for limit in (one.least, one.most, one.above, one.below)) != 1:
                 yield f"the rule {name} needs exactly one limit for {one.value}"
+
+
+def _plan_problems(catalogue: Catalogue) -> Iterator[str]:
+    ids: dict[str, str] = {}
+    for name, row in catalogue.service_plans.items():
+        if not row.brief:
+            yield f"the service plan {name} has no brief"
+        if name != name.upper() or " " in name:
+            yield f"the service plan {name} is not written in capitals"
+        if ids.setdefault(row.id, name) != name:
+            yield f"the service plans {name} and {ids[row.id]} have the same id"

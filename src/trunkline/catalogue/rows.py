@@ -24,7 +24,7 @@ class Operation(Row, frozen=True, kw_only=True):
 
     brief: str
     route: str = ""
-    auth: Literal["resource", "user", "management", "key", "account", "open"] = "resource"
+    auth: Literal["resource", "user", "management", "directory", "key", "account", "open"] = "resource"
     needs: Literal["", "read", "write", "change", "admin"] = ""
     emits: tuple[str, ...] = ()
     counted_on: str = ""
@@ -238,6 +238,14 @@ class DeliveryOutcome(Row, frozen=True, kw_only=True):
         return self.text if self.code == _ARRIVED else f"{self.code}: {self.text}"
 
 
+class ServicePlan(Row, frozen=True, kw_only=True):
+    """A part of a licence; an eligible one lets its user communicate as a Teams user."""
+
+    id: str
+    eligible: bool
+    brief: str
+
+
 class SimulatedNumber(Row, frozen=True, kw_only=True):
     """A number that the simulated carrier treats in a way of its own; `outcome` "" is never reported."""
 
@@ -328,6 +336,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     words: dict[str, Words] = {}
     quality: dict[str, QualityRule] = {}
     ids: dict[str, IdForm] = {}
+    service_plans: dict[str, ServicePlan] = {}
 
     def of_vendor(self, vendor: str) -> list[Service]:
         """List the services of one vendor, by title."""

@@ -24,6 +24,7 @@ from trunkline.cli import (
     search,
     serve,
     sms,
+    teams_user,
     token,
 )
 from trunkline.errors import ConfigurationError, TrunklineError
@@ -55,6 +56,7 @@ app.add_typer(account.app, name="account")
 app.add_typer(key.app, name="key")
 app.add_typer(numbers.app, name="numbers")
 app.add_typer(sms.app, name="sms")
+app.add_typer(teams_user.app, name="teams-user")
 
 
 def _version(asked: bool) -> None:

@@ -240,6 +240,35 @@ def test_a_teams_exchange_needs_an_issuer_where_others_can_reach(make_world: Wor
     assert exchange(world, jwt.encode(claims(world), KEY, algorithm="RS256")).status == 401
 
 
+def test_once_teams_users_are_registered_only_those_with_an_eligible_plan_get_a_token(
+    trusting: World, issuer: Issuer
+) -> None:
+    """Nobody is asked for a licence before that; then 403 in the SDK's error body, with what is missing."""
+    token, users = good(trusting, issuer), trusting.house.teams_users
+    assert exchange(trusting, token).status == 200
+    trusting.run(users.add(APP, ["TEAMS1"]))
+    refused = exchange(trusting, token)
+    assert (refused.status, refused.code) == (403, "Forbidden")
+    assert "not among the Teams users" in refused.json["error"]["message"]
+    trusting.run(users.add(OBJECT, ["EXCHANGE_S_STANDARD"]))
+    refused = exchange(trusting, token)
+    assert (refused.status, refused.code) == (403, "Forbidden")
+    assert "TEAMS1" in refused.json["error"]["message"]
+    trusting.run(users.add(OBJECT, ["EXCHANGE_S_STANDARD", "TEAMS1"]))
+    assert exchange(trusting, token).status == 200
+    trusting.run(users.remove(OBJECT))
+    assert exchange(trusting, token).status == 403
+    trusting.run(users.remove(APP))
+    assert exchange(trusting, token).status == 200
+
+
+def test_a_wrong_token_is_told_of_before_the_licence(trusting: World, issuer: Issuer) -> None:
+    """Nobody learns who is registered without a token that verifies and fits."""
+    trusting.run(trusting.house.teams_users.add(APP, ["TEAMS1"]))
+    assert exchange(trusting, "invalid").status == 401
+    assert exchange(trusting, good(trusting, issuer), APP, APP).status == 400
+
+
 def test_a_teams_user_takes_part_in_chat(trusting: World, issuer: Issuer) -> None:
     """Their id is that of the tenant's user, and they are told of as such."""
     token = exchange(trusting, good(trusting, issuer)).json["token"]

@@ -72,6 +72,10 @@ REQUESTS: list[tuple[str, str, Any]] = [
     ("PUT", f"/api/v1/numbers/{NUMBER}", None),
     ("GET", "/api/v1/numbers", None),
     ("POST", "/api/v1/inbox/sms", {"from": "+15555550100", "to": NUMBER, "text": "hello"}),
+    ("PUT", "/api/v1/teams-users/megan@contoso.com", {"plans": ["TEAMS1"]}),
+    ("PUT", "/api/v1/teams-users/megan@contoso.com", {}),
+    ("GET", "/api/v1/teams-users", None),
+    ("DELETE", "/api/v1/teams-users/megan@contoso.com", None),
     ("GET", "/api/v1/inbox?limit=1", None),
     ("DELETE", f"/api/v1/numbers/{NUMBER}", None),
 ]

@@ -20,6 +20,7 @@ from trunkline.ids import Ids
 from trunkline.services.access import ends_at, unverified
 from trunkline.services.identity import Identities
 from trunkline.services.issuers import Issuers
+from trunkline.services.teams import TeamsUsers
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 
@@ -57,6 +58,7 @@ class IdentityHandlers:
         identities: Identities,
         issuers: Issuers,
         tokens: UserTokens,
+        teams_users: TeamsUsers,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -64,6 +66,7 @@ class IdentityHandlers:
         self._identities = identities
         self._issuers = issuers
         self._tokens = tokens
+        self._teams_users = teams_users
 
     def handlers(self) -> dict[str, Handler]:
         """Return the handler of each operation."""
@@ -109,7 +112,10 @@ class IdentityHandlers:
         return Response(status_code=204)
 
     async def exchange_teams(self, exchange: Exchange) -> Response:
-        """Exchange a Teams user's Entra token for one of ours that ends exactly when it does."""
+        """Exchange a Teams user's Entra token for one of ours that ends exactly when it does.
+
+        Once any Teams user is registered, the user must be one with an eligible plan.
+        """
         body = exchange.json(TeamsRequest)
         claims = await self._teams_claims(body.token)
         for name, given, own in (
@@ -120,6 +126,7 @@ class IdentityHandlers:
                 raise InvalidError(f"{name} must be a GUID.", target=name)
             if given.lower() != own.lower():
                 raise InvalidError(f"{name} is not the one that the Entra token was issued for.", target=name)
+        self._teams_users.check(claims)
         expires_at = datetime.fromtimestamp(int(ends_at(claims) or 0), UTC)
         raw_id = identifiers.teams_user(str(claims["oid"]).lower())
         grant = self._identities.grant_until(raw_id, ("chat", "voip"), expires_at)

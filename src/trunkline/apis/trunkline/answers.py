@@ -311,6 +311,22 @@ class Owned(Shape, frozen=True, kw_only=True):
     brief_id: str = ""
 
 
+class RegisteredUser(Shape, frozen=True, kw_only=True):
+    """A Teams user by object id or principal name, and whether a plan makes them eligible."""
+
+    user: str
+    tenant: str
+    plans: list[str]
+    eligible: bool
+    added_at: Moment
+
+
+class AllRegistered(Shape, frozen=True, kw_only=True):
+    """The Teams users by name."""
+
+    teams_users: list[RegisteredUser]
+
+
 class AllOwned(Shape, frozen=True, kw_only=True):
     """The numbers that an account owns."""
 

@@ -14,6 +14,7 @@ from trunkline.apis.trunkline.keys import KeyRequest
 from trunkline.apis.trunkline.numbers import TextRequest
 from trunkline.apis.trunkline.subscriptions import MOST_LETTERS, SubscribeRequest, TestRequest
 from trunkline.apis.trunkline.tabled import ARROW, CSV, PARQUET
+from trunkline.apis.trunkline.teams_users import TeamsUserRequest
 from trunkline.apis.trunkline.tokens import TokenRequest
 from trunkline.catalogue.explaining import Meaning
 from trunkline.insight.story import LONGEST as LONGEST_ID
@@ -56,6 +57,7 @@ IN_PATH = {
     "key": Given("key", "Which credential.", {"type": "string", "enum": list(REPLACEABLE)}),
     "id": Given("id", "The id of the API key."),
     "file": Given("file", "The SHA-256 of the file.", {"type": "string", "pattern": "^[0-9a-f]{64}$"}),
+    "user": Given("user", "The object id of a Teams user (a GUID), or the user principal name."),
     "number": Given("number", "E.164 like +18005550199, a short code, or a sender name."),
 }
 _INBOX = (
@@ -141,4 +143,9 @@ TOLD: dict[str, Told] = {
         ),
     ),
     "RemoveNumber": Told(answers={204: ()}, query=(ACCOUNT,)),
+    "ListTeamsUsers": Told(answers={200: (answers.AllRegistered,)}),
+    "AddTeamsUser": Told(
+        answers={200: (answers.RegisteredUser,), 201: (answers.RegisteredUser,)}, body=TeamsUserRequest
+    ),
+    "RemoveTeamsUser": Told(answers={204: ()}),
 }

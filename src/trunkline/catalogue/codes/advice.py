@@ -30,17 +30,19 @@ def advice(fact: str, row: Mapping[str, Any]) -> list[Advice]:
 
     `fact` is its table: calls, messages and so on. Which families are looked up for which column, the families say.
     A value without a meaning is left out, as are an empty one and 0; where several families know a code, each has
-    its say.
+    its say. Where a family knows a code only together with subcodes, it might be any of them, and is not told.
     """
     return [one for column in _columns(fact) for one in _of(fact, column, row.get(column))]
 
 
 def _of(fact: str, column: str, value: Any) -> Iterator[Advice]:
-    text = str(value or "")
-    if not text:
+    text = str(value or "").strip()
+    if text in {"", "0"}:
         return
     for found in explained(text, _families(f"{fact}.{column}")).found:
         code = found.code
+        if code.code == text and code.subcode not in {"", "0"}:
+            continue
         yield Advice(
             column=column,
             value=text,

@@ -1,0 +1,1 @@
+"""Microsoft Graph's API, as far as it tells of licences."""

@@ -1,0 +1,1 @@
+"""The words of Microsoft Graph: its operations, and the service plans of licences."""
