@@ -1,8 +1,9 @@
 """Measures how fast samples and API records come in, beside VictoriaMetrics, and that every one of them is there.
 
 Both are sent 5000 rows a post over four connections. Ours takes lines of JSON with all columns, ids too, and answers
-when they are on the disk and can be asked for; VictoriaMetrics imports the same values in whichever of its forms turns
-out fastest, merges what falls on one millisecond of one series, and writes to the disk later. Then single records over
+when they are on the disk and can be asked for; VictoriaMetrics imports the same values, merges what falls on one
+millisecond of one series, and writes to the disk later. It is measured with lines that name their fields as ours do
+(`_vm`, the line protocol), and with CSV, whose columns are named once a post (`_vm_csv`). Then single records over
 16 connections, and both kinds again into a store that is empty, and that has a tenth and all of `--rows` in it.
 """
 
@@ -18,13 +19,16 @@ from benchmarks.rounds import Figures
 
 RATIOS = {
     "samples_over_vm": ("samples", "samples_vm"),
+    "samples_over_vm_csv": ("samples", "samples_vm_csv"),
     "requests_over_vm": ("requests", "requests_vm"),
+    "requests_over_vm_csv": ("requests", "requests_vm_csv"),
     "samples_of_beside": ("samples", "samples_beside"),
     "requests_of_beside": ("requests", "requests_beside"),
     "single_posts_of_beside": ("single_posts", "single_posts_beside"),
 }
 _SINGLE = ("requests", 1, 16)
 _POSTS = {"samples": ("samples", bodies.ROWS, 4), "requests": ("requests", bodies.ROWS, 4), "single_posts": _SINGLE}
+_FORMS = {"_vm": "line protocol", "_vm_csv": "csv"}
 _PEERS = Path(__file__).with_name("peers.toml")
 
 
@@ -53,10 +57,10 @@ def _turns(what: str, options: Options, figures: dict[str, Figures], checked: di
     sides = {what: None} | ({f"{what}_beside": options.beside} if options.beside else {})
     with ExitStack() as stack:
         found: list[takers.Taker | rivals.Rival] = []
-        if rows > 1 and options.wants(f"{what}_vm"):
-            installed = peers.set_up(_PEERS)
-            form = rivals.fastest(installed, options, fact)
-            found.append(stack.enter_context(rivals.victoria(f"{what}_vm", installed, options, fact, form)))
+        for suffix, form in _FORMS.items() if rows > 1 else ():
+            if options.wants(what + suffix):
+                installed = peers.set_up(_PEERS)
+                found.append(stack.enter_context(rivals.victoria(what + suffix, installed, options, fact, form)))
         for name, source in sides.items():
             if options.wants(name):
                 found.append(stack.enter_context(takers.taking(name, options, source, fact, rows, connections)))

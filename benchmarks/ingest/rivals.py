@@ -1,4 +1,4 @@
-"""VictoriaMetrics as a contender, with its default settings, importing in the form that is fastest for it.
+"""VictoriaMetrics as a contender, with its default settings.
 
 It answers when a post is parsed and in memory, and writes to the disk later; ours answers when it is on the disk.
 """
@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks import rounds
 from benchmarks.errors import CannotMeasureError
 from benchmarks.ingest import bodies
 from benchmarks.options import Options
@@ -18,8 +17,6 @@ from benchmarks.ours import request
 from benchmarks.peers import CACHE, Peers
 from benchmarks.processes import Process, disk_mb, free_port, listens, running
 from benchmarks.rounds import Contender, Figures
-
-_TRIAL_S = 2.0
 
 
 class Rival:
@@ -57,17 +54,6 @@ def victoria(name: str, peers: Peers, options: Options, fact: str, form: str) ->
         command += [f"-httpListenAddr=127.0.0.1:{port}", "-retentionPeriod=1y"]
         with running(name, command, log=CACHE / "victoria.log", ready=lambda: listens(port)) as process:
             yield Rival(process, port, Path(folder), options, fact, form)
-
-
-def fastest(peers: Peers, options: Options, fact: str) -> str:
-    """Try the forms for a moment each, on a folder of their own, and return the name of the fastest."""
-    short = Options(rounds=1, seconds=min(_TRIAL_S, options.seconds))
-    found = {}
-    for form in bodies.FORMS:
-        with victoria(f"trial: {form}", peers, short, fact, form) as rival:
-            figures = rounds.measure([rival.contender], 1)
-            found[form] = figures[rival.contender.name].per_s[0]
-    return max(found, key=lambda form: found[form])
 
 
 def _importing(port: int, path: str, body: bytes) -> bytes:
