@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from typing import Any
+
+from tests.support.skips import needs
 
 QUESTION = ("ask", "--account", "demo-calls", "--since", "30d", "--json")
 SOON_S = 10.0
@@ -31,3 +34,18 @@ def test_calls_of_thirty_days_are_there_in_seconds(shared: Any) -> None:
     assert "--account demo-calls --since 30d calls.count" in shared.out.read_text()
     other = shared.run("ask", "calls.count", "--since", "30d", "--account", "demo", "--json")
     assert json.loads(other.stdout)["points"] == []
+
+
+@needs("curl", "curl")
+def test_the_lines_of_the_printout_answer_with_data(shared: Any) -> None:
+    """The media of a call as one vendor shows them, and calls by day as another does: pasted into a shell."""
+    deadline = time.monotonic() + SOON_S
+    page, query = [line for line in shared.out.read_text().splitlines() if line.startswith("curl ")][-2:]
+    found: list[dict[str, Any]] = []
+    while not (found and all(found)):
+        assert time.monotonic() < deadline
+        told = [json.loads(subprocess.check_output(["sh", "-c", line])) for line in (page, query)]  # noqa: S603, S607
+        found = [told[0].get("metrics"), told[1].get("response", {}).get("rows")]
+    assert len(found[0]) == 2
+    assert {row[1] for row in found[1]} == {"INBOUND", "OUTBOUND"}
+    assert sum(row[-2] for row in found[1]) > 500

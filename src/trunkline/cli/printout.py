@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from trunkline.catalogue.azure.links import metric_url
+from trunkline.catalogue.infobip.links import QUERY_PATH, RESULT_PATH, query
+from trunkline.catalogue.twilio.links import metrics_url
 from trunkline.config import Settings
 from trunkline.connection import Connection
 
@@ -63,6 +66,20 @@ def metric_line(connection: Connection, bearer: str) -> str:
     roots = f"--cacert {shlex.quote(connection.ca_file)} " if connection.ca_file else ""
     url = shlex.quote(metric_url(connection.https, connection.resource_id, METRIC))
     return f'curl -sS {roots}-H "Authorization: Bearer {bearer}" {url}'
+
+
+def page_line(connection: Connection, leg_id: str) -> str:
+    """Give the curl line that asks for the media of a call."""
+    login = shlex.quote(f"{connection.account_sid}:{connection.auth_token}")
+    return f"curl -sS -u {login} {shlex.quote(metrics_url(connection.http, leg_id))}"
+
+
+def query_line(connection: Connection, now: datetime) -> str:
+    """Give the line that asks for calls by day, and gets the result."""
+    head = f"-H {shlex.quote(f'Authorization: App {connection.app_key}')}"
+    ask = f"curl -sS {head} {connection.http}{QUERY_PATH} -d {shlex.quote(query(now))}"
+    asked = f"$({ask} | cut -d'\"' -f4)"
+    return f'curl -sS {head} "{connection.http}{RESULT_PATH.format(id=asked)}"'
 
 
 def token_command(data: Path, account: str) -> str:

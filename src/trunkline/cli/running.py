@@ -18,6 +18,7 @@ from trunkline.app import House
 from trunkline.cli import printout
 from trunkline.config import Settings
 from trunkline.demo import CALLS, NAME, QUESTION
+from trunkline.demo.calls import measured
 from trunkline.demo.client import Client
 from trunkline.demo.ledger import Ledger
 from trunkline.demo.reminders import NUMBER
@@ -111,13 +112,15 @@ class Running:
             "",
         ]
         if self._demo:
-            theirs = house.connection(resources.get(NAME))
+            theirs, told = (house.connection(resources.get(name)) for name in (NAME, CALLS))
             lines += [
                 "Demo traffic runs in an account of its own; its connection string, and a metric of it:",
                 theirs.connection_string,
                 printout.metric_line(theirs, printout.token_command(house.folder.path, NAME)),
                 f"Thirty days of calls are in the account {CALLS}:",
                 f"{call % 'ask'} --account {CALLS} --since 30d {QUESTION}",
+                printout.page_line(told, measured(CALLS).first["leg_id"]),
+                printout.query_line(told, house.clock.now()),
                 "",
             ]
         lines += [f"Next: {call % 'listen'}  prints events,", f"      {call % 'connection'}  prints this again."]

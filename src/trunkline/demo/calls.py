@@ -95,6 +95,11 @@ def legs(seed: str, hour: int) -> tuple[Leg, ...]:
     return tuple(sorted(made, key=lambda leg: leg.at_s))
 
 
+def measured(seed: str) -> Leg:
+    """Return a leg of the hour before the start whose media were measured."""
+    return next(leg for leg in legs(seed, -1) if leg.readings)
+
+
 def _dead(hour: int) -> Network:
     """Return the network that nobody reaches in an hour: everybody tries again and again."""
     name = next(one.network for one in INCIDENTS if one.kind == DEAD and one.first <= hour <= one.last)
