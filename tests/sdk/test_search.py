@@ -162,6 +162,9 @@ def test_a_call_is_told_by_any_of_its_ids_with_legs_events_and_media(customer: C
         assert set(facts(story)) == {"requests", "calls", "call_events", "samples"}, wanted
         texts = [entry["text"] for entry in story["story"]]
         assert f"An outbound call to {MOBILE}: busy (SIP 486)." in texts
+        assert "The called device is busy. Try again in a few minutes, or offer to call back." in [
+            entry.get("advice") for entry in story["story"]
+        ]
         assert "The media were measured 2 times at the edge sdk, on average MOS 4.10, jitter 9.0 ms." in texts
 
 

@@ -48,4 +48,6 @@ def _table(story: list[dict[str, Any]]) -> Table:
     table.add_column(overflow="fold")
     for entry in story:
         table.add_row(entry["at"], Text(entry["text"], style=_STYLES[entry["level"]]))
+        if "advice" in entry:
+            table.add_row("", Text(entry["advice"], style="dim"))
     return table

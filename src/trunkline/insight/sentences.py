@@ -8,13 +8,17 @@ from typing import Any, Literal
 
 import msgspec
 
+from trunkline.catalogue import codes
 from trunkline.telemetry.questions import Point, Row
 
 Level = Literal["debug", "info", "warning", "error"]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened: when, a sentence, how bad it is, whose it was, and the fact itself, if it is one."""
+    """One thing that happened: when, a sentence, how bad it is, whose it was, and the fact itself, if it is one.
+
+    `advice` is what its code means and what to do, where something went wrong and its code is known.
+    """
 
     at: datetime
     text: str
@@ -22,12 +26,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     level: Level = "info"
     fact: str = ""
     row: Mapping[str, Any] = {}
+    advice: str = ""
 
 
 def of_fact(table: str, row: Row) -> Entry:
     """Return what a fact tells."""
     text, level = _TELLERS[table](row)
-    return Entry(at=row["happened_at"], text=text, account=row["resource"], level=level, fact=table, row=row)
+    known = codes.advice(table, row) if level in {"warning", "error"} else []
+    advice = f"{known[0].meaning} {known[0].advice}" if known else ""
+    return Entry(
+        at=row["happened_at"], text=text, account=row["resource"], level=level, fact=table, row=row, advice=advice
+    )
 
 
 def of_samples(point: Point, end: datetime) -> Entry:

@@ -261,7 +261,7 @@ class Received(Shape, frozen=True, kw_only=True):
     id: str
 
 
-class Meaning(Shape, frozen=True, kw_only=True):
+class FoundId(Shape, frozen=True, kw_only=True):
     """One thing that an id is."""
 
     kind: str
@@ -278,12 +278,13 @@ class MayBe(Shape, frozen=True, kw_only=True):
 
 
 class Told(Shape, frozen=True, kw_only=True):
-    """One thing that happened; `row` is the fact that tells it."""
+    """One thing that happened; `row` is the fact that tells it, `advice` what its code means and what to do."""
 
     at: Moment
     level: Literal["debug", "info", "warning", "error"]
     text: str
     account: str
+    advice: str = ""
     fact: str = ""
     row: dict[str, Any] = {}
 
@@ -292,7 +293,7 @@ class Searched(Shape, frozen=True, kw_only=True):
     """What an id is, what it may be where that is not known, by which ids the story goes on, and the story."""
 
     q: str
-    found: list[Meaning]
+    found: list[FoundId]
     may_be: list[MayBe]
     ids: list[str]
     story: list[Told]

@@ -59,6 +59,8 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "text": entry.text,
         "account": entry.account,
     }
+    if entry.advice:
+        told["advice"] = entry.advice
     if entry.fact:
         told["fact"] = entry.fact
     if entry.row:
