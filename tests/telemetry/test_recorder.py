@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -161,6 +162,24 @@ def test_an_answer_contains_all_that_was_recorded_before_it_was_asked(tmp_path: 
                 for number in range(1000):
                     rooms.recorder.record(fact(number))
                 assert await rooms.count() == turn * 1000
+
+    asyncio.run(work())
+
+
+def test_a_question_waits_for_the_facts_that_it_is_about_and_no_others(tmp_path: Path) -> None:
+    """What is asked of deliveries does not hurry the record of the request before it; a delivery itself is there."""
+
+    async def work() -> None:
+        async with opened(tmp_path) as rooms:
+            attempts = msgspec.structs.replace(COUNT, measures=("attempts.count",))
+            for turn in range(1, 4):
+                rooms.recorder.record(Attempt(happened_at=NOW, resource="r", subscription="s", parcel=str(turn)))
+                assert (await rooms.recorder.ask(attempts))[0].values == (turn,)
+                appended = rooms.store.appended
+                rooms.recorder.record(fact(turn))
+                assert (await rooms.recorder.ask(attempts))[0].values == (turn,)
+                assert rooms.store.appended == appended
+            assert await rooms.count() == 3
 
     asyncio.run(work())
 

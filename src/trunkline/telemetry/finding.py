@@ -16,7 +16,7 @@ Places = Mapping[str, Sequence[Span]]
 """Where in time facts bear each of some ids."""
 
 _CALLS = "calls"
-_OF_CALLS = frozenset({_CALLS, "call_events", "samples"})
+OF_CALLS = frozenset({_CALLS, "call_events", "samples"})
 _MOST = 100
 _ROUNDS = 3
 _MOST_SPANS = 40  # what is borne in so many places is a number or a user, and no call
@@ -35,7 +35,7 @@ def found(store: Store, planner: Planner, question: Rows) -> list[tuple[Any, ...
     """Find facts: by an id first where in time they are, then there. For a thread; raises UnavailableError."""
     if not question.id:
         return store.answer(planner.rows(question))
-    if question.fact in _OF_CALLS:
+    if question.fact in OF_CALLS:
         confined = [one for one in question.where if isinstance(one, Condition) and one.column == "resource"]
         places = _of_call(store, planner, question.id, confined)
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -82,6 +82,10 @@ class Inbox:
         self._next = 0  # the highest number used; none is used twice (writer thread)
         self._last = 0  # the highest number of what rides (writer thread)
         self._weights: deque[tuple[int, int]] = deque()
+        self._taken_by: dict[str, int] = {}  # how many were taken when one of a table was last
+        self._riding: dict[str, int] = {}  # the highest number of what rides, by table (writer thread)
+        self._durable_by: dict[str, int] = {}
+        self._opened = 0
         self.durable = 0
         self.taken = 0
         self.stored = 0
@@ -95,13 +99,21 @@ class Inbox:
         """
         first = self._database.read_now(lambda reader: reader.value(_lowest, process=self._process)) or 0
         kept = self._database.read_now(lambda reader: reader.value(_highest, process=self._process)) or 0
-        self._next = self._last = self.durable = max(kept, loaded)
+        self._next = self._last = self.durable = self._opened = max(kept, loaded)
         return max(0, first - 1 - loaded)
 
     @property
     def pending(self) -> int:
         """Count the facts that are not durable yet."""
         return len(self._pending)
+
+    def taken_of(self, tables: Iterable[str]) -> int:
+        """Return how many facts were taken when the last one of some tables was."""
+        return max((self._taken_by.get(table, 0) for table in tables), default=0)
+
+    def durable_of(self, tables: Iterable[str]) -> int:
+        """Return the highest number of a durable row that may hold facts of some tables."""
+        return max((self._durable_by.get(table, self._opened) for table in tables), default=self._opened)
 
     def put(self, fact: Fact) -> None:
         """Let a fact ride the next group. Raises OverloadedError when too many wait."""
@@ -110,6 +122,7 @@ class Inbox:
                 raise OverloadedError("Too many facts are waiting to be stored.", retry_after_s=1)
             self._pending.append(fact)
             self.taken += 1
+            self._taken_by[fact.table] = self.taken
         self._database.nudge()
 
     async def keep(
@@ -143,6 +156,8 @@ class Inbox:
             with self._lock:
                 self._weights.append((numbers[-1], weight))
                 self.durable = max(self.durable, numbers[-1])
+                for number, (table, _) in zip(numbers, blocks, strict=True):
+                    self._durable_by[table] = max(self._durable_by.get(table, 0), number)
         return found
 
     @property
@@ -157,11 +172,13 @@ class Inbox:
         with self._lock:
             facts = self._pending[:MOST_A_GROUP]
         self._boarded = len(facts)
+        self._riding = {}
         kinds: dict[str, list[Fact]] = defaultdict(list)
         for fact in facts:
             kinds[fact.table].append(fact)
         for table, those in kinds.items():
             self._next += 1
+            self._riding[table] = self._next
             transaction.hand(_put, process=self._process, number=self._next, fact=table, body=self._pack(those))
         self._last = self._next
 
@@ -187,6 +204,8 @@ class Inbox:
             more = bool(self._pending)
             self.stored += self._boarded
             self.durable = max(self.durable, self._last)
+            for table, number in self._riding.items():
+                self._durable_by[table] = max(self._durable_by.get(table, 0), number)
         self._boarded = 0
         if more:
             self._database.nudge()

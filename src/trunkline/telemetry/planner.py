@@ -38,7 +38,7 @@ class Planner:
         calendar. With `top` the splits of all others are None. Raises InvalidError for unknown measures and columns
         (naming the nearest), and for measures of different facts.
         """
-        table = self._table(question)
+        table = self.table(question)
         where = self._conditions.within(table, question.start, question.end, question.where)
         rolled = rolled_up(question, table, self._leaves(question.measures))
         measures = [self._measure(name, is_rolled=rolled is not None) for name in question.measures]
@@ -231,7 +231,8 @@ class Planner:
 
     # --- parts ---
 
-    def _table(self, question: Series) -> str:
+    def table(self, question: Series) -> str:
+        """Return the fact that a question is about; raises InvalidError unless it is one."""
         if not question.measures:
             raise InvalidError("A question needs at least one measure.")
         found = {self._source(name) for name in question.measures}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from trunkline.clock import from_microseconds, microseconds
 from trunkline.errors import OverloadedError, UnavailableError
 from trunkline.state.database import Database
 from trunkline.telemetry import calendar
-from trunkline.telemetry.finding import Kin, bearers, bearing, found, kin, within
+from trunkline.telemetry.finding import OF_CALLS, Kin, bearers, bearing, found, kin, within
 from trunkline.telemetry.inbox import Before, Beside, Block, Inbox
 from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.plan import Plan
@@ -76,16 +76,20 @@ class Recorder:
         """Return how many chunks of a source are in the store; raises UnavailableError. For a thread."""
         return self._store.loaded(source)
 
-    async def settled(self) -> None:
-        """Return once everything recorded before can be asked for; raises UnavailableError when it cannot be kept."""
-        mark = self._inbox.taken
+    async def settled(self, tables: Collection[str] = ()) -> None:
+        """Return once everything recorded before can be asked for, or what was of some tables.
+
+        A question about calls does not wait for the record of the request before it. Raises UnavailableError when it
+        cannot be kept.
+        """
+        mark = self._inbox.taken_of(tables) if tables else self._inbox.taken
         while (stored := self._inbox.stored) < mark:
             await self._database.settled()
             if self._inbox.stored == stored:
                 raise UnavailableError(
                     "What was measured cannot be stored now; the disk may be full or read-only.", told=True
                 )
-        await self._loader.caught_up(self._inbox.durable)
+        await self._loader.caught_up(self._inbox.durable_of(tables) if tables else self._inbox.durable)
 
     async def ask(self, question: Series, *, as_loaded: bool = False) -> list[Point]:
         """Answer a question over everything that was recorded before it was put.
@@ -95,7 +99,7 @@ class Recorder:
         """
         plan = self._planner.plan(question)
         if not as_loaded:
-            await self.settled()
+            await self.settled([self._planner.table(question)])
         return await self._in_thread(partial(self._points, plan), question)
 
     def _points(self, plan: Plan, question: Series) -> list[Point]:
@@ -125,7 +129,7 @@ class Recorder:
         With `top`, what belongs to none of the top has no text.
         """
         plan = self._planner.plan(question)
-        await self.settled()
+        await self.settled([self._planner.table(question)])
         answer = await self._in_thread(self._store.table, plan)
         steps = answer.column(0)
         if question.step:
@@ -146,18 +150,18 @@ class Recorder:
         """
         self._planner.rows(question)
         if not as_loaded:
-            await self.settled()
+            await self.settled(_needed(question.fact))
         return await self._in_thread(partial(self._found, found), question)
 
     async def bearing(self, question: Rows, ids: Sequence[str]) -> list[Row]:
         """Return facts that bear any of some ids themselves, not others of their calls; raises as `ask` does."""
         self._planner.rows(question)
-        await self.settled()
+        await self.settled(_needed(question.fact))
         return await self._in_thread(partial(self._found, partial(bearing, ids=ids)), question)
 
     async def kin(self, leg: Row) -> Kin:
         """Return where facts bear the ids of a leg, and the ids of the other legs of its call; raises as `ask` does."""
-        await self.settled()
+        await self.settled(OF_CALLS)
         return await self._in_thread(partial(kin, self._store, self._planner), leg)
 
     async def rows_of(self, kin: Kin, question: Rows) -> list[Row]:
@@ -198,3 +202,8 @@ class Recorder:
     def close(self) -> None:
         """End the reader threads."""
         self._readers.shutdown(wait=True)
+
+
+def _needed(fact: str) -> Collection[str]:
+    """Return the tables that an answer about a fact rests on: those of calls are found by each other."""
+    return OF_CALLS if fact in OF_CALLS else (fact,)
