@@ -148,7 +148,10 @@ def test_accounts_of_an_older_folder_get_what_they_lack_at_start(world: World) -
     with writing(engine) as connection:  # back to the schema before
         for column in ("parent", "auth_token", "app_key"):
             connection.exec_driver_sql(f"ALTER TABLE resources DROP COLUMN {column}")
-        connection.exec_driver_sql("DROP TABLE api_keys")
+        for table in ("api_keys", "annotations", "flags", "reports", "verdicts", "teams_users"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+        connection.exec_driver_sql("ALTER TABLE parcels DROP COLUMN causes")
+        connection.exec_driver_sql("ALTER TABLE numbers DROP COLUMN brief_id")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
     engine.dispose()
     world.house = world._open()

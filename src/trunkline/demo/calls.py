@@ -30,8 +30,8 @@ _ENDS: dict[str, tuple[int, int, tuple[tuple[int, int], ...]]] = {
     "failed": (3, 1, ((503, 38), (500, 41), (502, 27), (488, 88))),
 }
 _RINGS = {"answered", "no answer"}
-_CAPABILITIES = ("phone", "webrtc", "sip trunk", "viber", "whatsapp")
-_CAPABILITY_WEIGHTS = (52, 20, 14, 6, 8)
+_CAPABILITIES = ("phone", "webrtc", "sip trunk", "sip", "viber", "whatsapp")
+_CAPABILITY_WEIGHTS = (48, 20, 12, 6, 6, 8)
 _SENDERS = {
     "long code": ("+14255550123", "+442079460018", "+49304230007"),
     "toll free": ("+18885550142",),
