@@ -58,6 +58,10 @@ from trunkline.events.event import Event
 from trunkline.events.retention import Retention
 from trunkline.events.subscriptions import Subscriptions
 from trunkline.ids import Ids
+from trunkline.insight.health import Outages, rule_of
+from trunkline.insight.incidents import Incidents
+from trunkline.insight.telling import Telling, texting_of
+from trunkline.insight.watch import Watch
 from trunkline.services import repeatability
 from trunkline.services.access import Keyring
 from trunkline.services.backups import Backups
@@ -116,6 +120,7 @@ class House:
             if not facts_only:
                 await self._open_services()
                 await self._open_events()
+                await self._open_watch()
                 self.application = self._application()
             self.loader.start()
         except UnavailableError as error:  # what it holds cannot be read, or a first row not written
@@ -229,6 +234,34 @@ class House:
         for part in (self.courier, self.subscriptions, self.dispatcher, retention, self.sms.carriage):
             self._stack.push_async_callback(part.stop)
             await part.start()
+
+    async def _open_watch(self) -> None:
+        """Begin to watch for outages."""
+        settings, record = self.settings, self.recorder.record
+        telling = Telling(
+            ids=self.ids,
+            numbers=self.numbers,
+            resource=self.resources.default,
+            texting=texting_of(settings),
+            nudge=self._told,
+            record=record,
+        )
+        self.outages = Outages(self.catalogue, self.recorder, self.ids, rule_of(settings))
+        self.incidents = Incidents(self.database)
+        self.watch = Watch(
+            database=self.database,
+            clock=self.clock,
+            watchers=[self.outages],
+            teller=telling,
+            kept_days=settings.incident_retention_days,
+        )
+        self._stack.push_async_callback(self.watch.stop)
+        await self.watch.start()
+
+    def _told(self) -> None:
+        """Let what was told of an incident be carried."""
+        self.dispatcher.nudge()
+        self.sms.carriage.nudge()
 
     def _happened(self, event: Event) -> None:
         """Count and tell what no request caused: a carrier's report, a message that came in."""

@@ -1,0 +1,155 @@
+"""Telling of incidents: an event of the resource that it is about, and text messages to whoever is on call.
+
+Both are handed over in the transaction of the incident itself: what is kept is told, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from trunkline.catalogue.acs import identifiers
+from trunkline.catalogue.facts import Fact
+from trunkline.config import Settings
+from trunkline.errors import ConfigurationError, InvalidError
+from trunkline.events import outbox
+from trunkline.events.event import Event
+from trunkline.ids import Ids
+from trunkline.insight.incidents import OUTAGE, Change, Incident
+from trunkline.numbering import is_address, written
+from trunkline.services.numbers import Numbers
+from trunkline.services.sms import segments
+from trunkline.services.sms.sending import Message, fact, hand
+from trunkline.state.transaction import Transaction
+
+_HAPPENINGS = {
+    "opened": "health.incident.opened",
+    "updated": "health.incident.updated",
+    "closed": "health.incident.closed",
+}
+_FACTS = (
+    *("kind", "rule", "service", "within", "title", "level", "began_at", "opened_at", "last_at", "closed_at"),
+    *("value", "peak", "threshold", "requests", "failures", "samples", "question"),
+)
+
+
+class Texting(msgspec.Struct, frozen=True, kw_only=True):
+    """From which number of the default resource text messages go, and to whom; nobody gets any unless both are set."""
+
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+
+
+def texting_of(settings: Settings) -> Texting:
+    """Return who is texted by the settings; raises ConfigurationError."""
+    if bool(settings.alert_sms_from) is not bool(settings.alert_sms_to):
+        raise ConfigurationError("alert_sms_from and alert_sms_to need each other; set both or neither.")
+    if not settings.alert_sms_from:
+        return Texting()
+    try:
+        sender = written(settings.alert_sms_from)
+        recipients = tuple(written(number) for number in settings.alert_sms_to)
+    except InvalidError as error:
+        raise ConfigurationError(f"alert_sms_from or alert_sms_to: {error.message}") from error
+    if wrong := [number for number in recipients if not is_address(number)]:
+        raise ConfigurationError(f"alert_sms_to has {wrong[0]!r}, which no text message reaches.")
+    return Texting(sender=sender, recipients=recipients)
+
+
+class Telling:
+    """Tells of incidents; `resource` is whose events those of the whole server are.
+
+    `nudge` lets those look who carry what was handed over, `record` gets a fact of each text message.
+    """
+
+    def __init__(
+        self,
+        *,
+        ids: Ids,
+        numbers: Numbers,
+        resource: str,
+        texting: Texting,
+        nudge: Callable[[], None],
+        record: Callable[[Fact], None],
+    ) -> None:
+        self._ids = ids
+        self._resource = resource
+        self._texting = texting
+        self._nudge = nudge
+        self._record = record
+        self._texts: list[Fact] = []
+        if texting.sender and not numbers.owns(resource, texting.sender):
+            raise ConfigurationError(
+                f"alert_sms_from is {texting.sender!r}, which the default resource does not own; add it to the "
+                "setting numbers, or with `trunkline numbers add`."
+            )
+
+    def tell(self, transaction: Transaction, changes: Sequence[Change], now: datetime) -> None:
+        """Hand over what is told of changes."""
+        self._texts = []
+        for change in changes:
+            if not change.what:
+                continue
+            outbox.tell(transaction, self._event(change, now))
+            if is_for_people(change):
+                self._texts += self._text(transaction, change.incident, now)
+
+    def told(self) -> None:
+        """Let what was handed over be carried."""
+        for one in self._texts:
+            self._record(one)
+        self._nudge()
+
+    def _event(self, change: Change, now: datetime) -> Event:
+        one = change.incident
+        facts = {name: getattr(one, name) for name in _FACTS}
+        return Event(
+            id=self._ids.guid(),
+            name=_HAPPENINGS[change.what],
+            resource=one.resource or self._resource,
+            at=now,
+            cause="",
+            facts={"incident_id": one.id, "scope": "resource" if one.resource else "server", **facts},
+        )
+
+    def _text(self, transaction: Transaction, one: Incident, now: datetime) -> Iterator[Fact]:
+        message = Message(sender=self._texting.sender, content=f"Trunkline: {sentence(one)}")
+        parts = segments.count(message.content)
+        for number in self._texting.recipients:
+            message_id = identifiers.message("Outgoing", now, self._ids.guid())
+            hand(
+                transaction,
+                message_id=message_id,
+                resource=self._resource,
+                message=message,
+                parts=parts,
+                recipient=number,
+                cause="",
+                now=now,
+            )
+            yield fact(message_id, self._resource, message.sender, number, now, "", parts, None)
+
+
+def is_for_people(change: Change) -> bool:
+    """Tell whether people hear of it: when it begins and ends, and once if it is a whole service's."""
+    return change.what in {"opened", "closed"} and not change.incident.within
+
+
+def sentence(one: Incident) -> str:
+    """Say in a sentence what is wrong, or that it is over, since when, and by which figures."""
+    where = f" for {one.resource}" if one.resource else ""
+    since = one.began_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    if one.closed_at is not None:
+        until = one.last_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+        state = f"over: {one.title}{where}, from {since} to {until} UTC"
+    else:
+        state = f"{one.title}{where} since {since} UTC"
+    return f"{state}: {_figures(one)}. Incident {one.id}."
+
+
+def _figures(one: Incident) -> str:
+    if one.kind == OUTAGE:
+        return f"{one.failures} of {one.requests} requests ({100 * (one.share or 0):.1f} %)"
+    return "nothing was measured" if one.value is None else f"{one.value:g} was measured"
