@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
-from typing import Protocol
 
 from sqlalchemy.exc import DBAPIError
-from starlette.responses import Response
 
 from trunkline import __version__
 from trunkline.api.application import Application
-from trunkline.api.door import Door, Handler
-from trunkline.api.exchange import Exchange
+from trunkline.api.door import Door
 from trunkline.api.hosts import Hosts
+from trunkline.api.rooms import handlers_of, telling
 from trunkline.apis.acs.auth import Callers as AcsCallers
 from trunkline.apis.acs.chat import ChatHandlers
 from trunkline.apis.acs.counted import Counted
@@ -36,6 +33,7 @@ from trunkline.apis.trunkline.connection import ConnectionHandlers
 from trunkline.apis.trunkline.door import TrunklineDoor
 from trunkline.apis.trunkline.health import HealthHandlers
 from trunkline.apis.trunkline.inbox import InboxHandlers
+from trunkline.apis.trunkline.incidents import HealthView
 from trunkline.apis.trunkline.ingest import IngestHandlers
 from trunkline.apis.trunkline.keys import KeyHandlers
 from trunkline.apis.trunkline.numbers import NumberHandlers
@@ -44,7 +42,6 @@ from trunkline.apis.trunkline.state import StateHandlers
 from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
 from trunkline.apis.trunkline.tokens import TokenHandlers
 from trunkline.catalogue.load import load as load_catalogue
-from trunkline.catalogue.rows import Service
 from trunkline.catalogue.words import measures as askable
 from trunkline.clock import Clock, RealClock
 from trunkline.config import Settings
@@ -60,6 +57,7 @@ from trunkline.events.subscriptions import Subscriptions
 from trunkline.ids import Ids
 from trunkline.insight.health import Outages, rule_of
 from trunkline.insight.incidents import Incidents
+from trunkline.insight.standing import Reports
 from trunkline.insight.telling import Telling, texting_of
 from trunkline.insight.watch import Watch
 from trunkline.services import repeatability
@@ -71,6 +69,7 @@ from trunkline.services.identity import Identities
 from trunkline.services.issuers import Issuers
 from trunkline.services.keys import ApiKeys
 from trunkline.services.limits import Limits
+from trunkline.services.notices import Notices
 from trunkline.services.numbers import Numbers, numbers
 from trunkline.services.resources import Resource, Resources, resources
 from trunkline.services.sent import Sentbox
@@ -85,6 +84,7 @@ from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.recorder import Recorder
 from trunkline.telemetry.stores.chosen import chosen
 from trunkline.web.page import PageDoor
+from trunkline.web.status import StatusPage
 
 
 class House:
@@ -238,7 +238,7 @@ class House:
     async def _open_watch(self) -> None:
         """Begin to watch for outages."""
         settings, record = self.settings, self.recorder.record
-        telling = Telling(
+        teller = Telling(
             ids=self.ids,
             numbers=self.numbers,
             resource=self.resources.default,
@@ -248,11 +248,13 @@ class House:
         )
         self.outages = Outages(self.catalogue, self.recorder, self.ids, rule_of(settings))
         self.incidents = Incidents(self.database)
+        self.notices = Notices(self.database, self.clock, self.ids, self.outages.titles)
+        self.reports = Reports(self.outages, self.incidents, self.notices, self.clock)
         self.watch = Watch(
             database=self.database,
             clock=self.clock,
             watchers=[self.outages],
-            teller=telling,
+            teller=teller,
             kept_days=settings.incident_retention_days,
         )
         self._stack.push_async_callback(self.watch.stop)
@@ -288,15 +290,15 @@ class House:
             settings, self.clock, self.resources, self.identities, self.keyring, self.issuers, tokens
         )
         identity = IdentityHandlers(settings, self.clock, self.ids, self.identities, self.issuers, tokens)
-        handlers = _handlers(identity, ChatHandlers(self.chat), SmsHandlers(self.sms))
+        handlers = handlers_of(identity, ChatHandlers(self.chat), SmsHandlers(self.sms))
         limits = Limits(services, self.clock) if settings.service_limits else None
-        return AcsDoor(services, _telling(handlers, services, self.dispatcher.nudge), self._acs_callers, limits)
+        return AcsDoor(services, telling(handlers, services, self.dispatcher.nudge), self._acs_callers, limits)
 
     def _azure_door(self) -> Door:
         callers = AzureCallers(self.settings, self.clock, self.resources, self.keyring, self.issuers)
         monitor = MonitorHandlers(Metrics(self.catalogue), MetricAnswers(self.recorder), callers)
         events = EventGridHandlers(self.catalogue, self.subscriptions, callers)
-        return AzureDoor(self.catalogue.of_vendor("azure"), _handlers(monitor, events), callers)
+        return AzureDoor(self.catalogue.of_vendor("azure"), handlers_of(monitor, events), callers)
 
     def _own_door(self) -> Door:
         callers = Callers(self.resources, self.keyring, self.api_keys)
@@ -314,10 +316,11 @@ class House:
             mismatches=lambda: self._acs_callers.mismatches,
         )
         types = (*self.catalogue.event_types, *self.catalogue.untold_event_types)
-        handlers = _handlers(
+        handlers = handlers_of(
             HealthHandlers(self.instance, __version__, self.hindrances),
             state,
             OpenApiHandlers(self.catalogue, __version__, Connection),
+            HealthView(self.reports, self.incidents, self.notices, callers),
             CatalogueHandlers(self.catalogue),
             ConnectionHandlers(callers, self.connection),
             AccountHandlers(self.resources, callers, self.connection, self.announce),
@@ -333,7 +336,8 @@ class House:
         return TrunklineDoor([self.catalogue.services["api"]], handlers, callers)
 
     def _page_door(self) -> Door:
-        return PageDoor([self.catalogue.services["page"]], __version__)
+        status = StatusPage(self.reports, self.incidents, self.notices, self.clock)
+        return PageDoor([self.catalogue.services["page"]], __version__, status)
 
     # --- where it is ---
 
@@ -361,32 +365,3 @@ class House:
         write_connection(
             self.folder.path, Announcement(instance=self.instance, local=self.place.http, accounts=accounts)
         )
-
-
-class Room(Protocol):
-    """Some operations of an API."""
-
-    def handlers(self) -> dict[str, Handler]:
-        """Return the handler of each operation."""
-        ...
-
-
-def _handlers(*rooms: Room) -> dict[str, Handler]:
-    return {name: handler for room in rooms for name, handler in room.handlers().items()}
-
-
-def _telling(
-    handlers: dict[str, Handler], services: Iterable[Service], nudge: Callable[[], None]
-) -> dict[str, Handler]:
-    """Let the dispatcher look at once after each operation whose row says that it emits something."""
-
-    def told(handler: Handler) -> Handler:
-        async def handle(exchange: Exchange) -> Response:
-            response = await handler(exchange)
-            nudge()
-            return response
-
-        return handle
-
-    emitting = {name for service in services for name, row in service.operations.items() if row.emits}
-    return {name: told(handler) if name in emitting else handler for name, handler in handlers.items()}

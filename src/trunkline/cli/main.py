@@ -15,6 +15,7 @@ from trunkline.cli import (
     connection,
     demo,
     events,
+    health,
     imports,
     inbox,
     key,
@@ -47,6 +48,7 @@ app.command("import")(imports.import_)
 app.command()(backup.backup)
 app.command()(demo.demo)
 app.add_typer(events.app, name="events")
+app.add_typer(health.app, name="health")
 app.add_typer(account.app, name="account")
 app.add_typer(key.app, name="key")
 app.add_typer(numbers.app, name="numbers")

@@ -159,6 +159,20 @@ class Outages:
         self._ids = ids
         self._failed = Condition(column="status", values=tuple(str(status) for status in sorted(rule.statuses)))
 
+    async def figures(self, start: datetime, end: datetime) -> dict[Scope, Counts]:
+        """Count what came and what failed beyond retrying, for each service and resource.
+
+        Raises UnavailableError when the facts cannot be asked for.
+        """
+        every = Condition(column="service", values=tuple(sorted(self.titles)))
+        found: dict[Scope, Counts] = {}
+        for point in await self._recorder.ask(_question(start, end, every, step_s=None)):
+            found[Scope(*point.split)] = Counts(requests=int(point.values[0] or 0))
+        for point in await self._recorder.ask(_question(start, end, every, self._failed, step_s=None)):
+            scope = Scope(*point.split)
+            found[scope] = Counts(found.get(scope, _NOTHING).requests, int(point.values[0] or 0))
+        return found
+
     async def changes(self, until: datetime, those: Sequence[Incident]) -> list[Change]:
         """Return what becomes of incidents, and of services without one, with the minute that ends at a moment.
 
@@ -252,5 +266,5 @@ _IS_SERVED = Condition(column="served", values=("true",))
 _SHOWN = ("ms_cv", "request_id", "client_request_id", "operation", "status", "resource")
 
 
-def _question(start: datetime, end: datetime, *where: Condition) -> Series:
-    return Series(measures=(_SERVED,), start=start, end=end, step_s=60, by=("service", "resource"), where=where)
+def _question(start: datetime, end: datetime, *where: Condition, step_s: int | None = 60) -> Series:
+    return Series(measures=(_SERVED,), start=start, end=end, step_s=step_s, by=("service", "resource"), where=where)

@@ -57,7 +57,7 @@ _open = (
 _since = (
     sa.select(incidents)
     .where(sa.or_(incidents.c.closed_at.is_(None), incidents.c.closed_at >= sa.bindparam("since", type_=Moment)))
-    .order_by(incidents.c.opened_at.desc(), incidents.c.id)
+    .order_by(incidents.c.opened_at.desc(), incidents.c.service, incidents.c.resource, incidents.c.id)
 )
 _old = (
     sa.select(incidents.c.id)

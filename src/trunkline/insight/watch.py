@@ -97,7 +97,7 @@ class Watch:
 
         Raises UnavailableError when the facts cannot be asked for, or nothing be written.
         """
-        until = _minute(self._clock.now() - timedelta(seconds=DELAY_S))
+        until = minute_of(self._clock.now() - timedelta(seconds=DELAY_S))
         for watcher in self._watchers:
             while await self._look(watcher, until):
                 pass
@@ -105,7 +105,7 @@ class Watch:
 
     async def _run(self) -> None:
         while True:
-            seen = _minute(self._clock.now() - timedelta(seconds=DELAY_S))
+            seen = minute_of(self._clock.now() - timedelta(seconds=DELAY_S))
             try:
                 if self._database.is_on_duty:
                     await self.look()
@@ -156,6 +156,6 @@ def _bound(before: datetime) -> Callable[[Transaction], int]:
     return lambda transaction: forget(transaction, before, _STEP)
 
 
-def _minute(moment: datetime) -> datetime:
+def minute_of(moment: datetime) -> datetime:
     """Return the beginning of the minute in which a moment lies."""
     return from_milliseconds(milliseconds(moment) // 60_000 * 60_000)
