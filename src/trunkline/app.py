@@ -24,6 +24,7 @@ from trunkline.apis.azure.event_grid import EventGridHandlers
 from trunkline.apis.azure.metric_answers import MetricAnswers
 from trunkline.apis.azure.metrics import Metrics
 from trunkline.apis.azure.monitor import MonitorHandlers
+from trunkline.apis.azure.resource_health import ResourceHealthHandlers
 from trunkline.apis.trunkline.accounts import AccountHandlers
 from trunkline.apis.trunkline.ask import AskHandlers
 from trunkline.apis.trunkline.auth import Callers
@@ -298,7 +299,10 @@ class House:
         callers = AzureCallers(self.settings, self.clock, self.resources, self.keyring, self.issuers)
         monitor = MonitorHandlers(Metrics(self.catalogue), MetricAnswers(self.recorder), callers)
         events = EventGridHandlers(self.catalogue, self.subscriptions, callers)
-        return AzureDoor(self.catalogue.of_vendor("azure"), handlers_of(monitor, events), callers)
+        health = ResourceHealthHandlers(
+            self.catalogue, self.reports, self.incidents, self.notices, self.resources, callers
+        )
+        return AzureDoor(self.catalogue.of_vendor("azure"), handlers_of(monitor, events, health), callers)
 
     def _own_door(self) -> Door:
         callers = Callers(self.resources, self.keyring, self.api_keys)

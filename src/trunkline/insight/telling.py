@@ -150,6 +150,8 @@ def sentence(one: Incident) -> str:
 
 
 def _figures(one: Incident) -> str:
+    if one.kind == OUTAGE and not one.requests:  # as those see it who are told no numbers of others
+        return f"up to {100 * (one.peak or 0):.1f} % of the requests of a minute"
     if one.kind == OUTAGE:
         return f"{one.failures} of {one.requests} requests ({100 * (one.share or 0):.1f} %)"
     return "nothing was measured" if one.value is None else f"{one.value:g} was measured"
