@@ -21,11 +21,13 @@ from trunkline.apis.acs.tokens import UserTokens
 from trunkline.apis.azure.auth import Callers as AzureCallers
 from trunkline.apis.azure.door import AzureDoor
 from trunkline.apis.azure.event_grid import EventGridHandlers
+from trunkline.apis.azure.metric_alerts import MetricAlertHandlers
 from trunkline.apis.azure.metric_answers import MetricAnswers
 from trunkline.apis.azure.metrics import Metrics
 from trunkline.apis.azure.monitor import MonitorHandlers
 from trunkline.apis.azure.resource_health import ResourceHealthHandlers
 from trunkline.apis.trunkline.accounts import AccountHandlers
+from trunkline.apis.trunkline.alerts import AlertHandlers
 from trunkline.apis.trunkline.ask import AskHandlers
 from trunkline.apis.trunkline.auth import Callers
 from trunkline.apis.trunkline.backups import BackupHandlers
@@ -56,6 +58,8 @@ from trunkline.events.event import Event
 from trunkline.events.retention import Retention
 from trunkline.events.subscriptions import Subscriptions
 from trunkline.ids import Ids
+from trunkline.insight.alerting import Alerts
+from trunkline.insight.alerts import AlertRules
 from trunkline.insight.health import Outages, rule_of
 from trunkline.insight.incidents import Incidents
 from trunkline.insight.standing import Reports
@@ -248,13 +252,14 @@ class House:
             record=record,
         )
         self.outages = Outages(self.catalogue, self.recorder, self.ids, rule_of(settings))
+        self.alert_rules = AlertRules(self.database, self.clock, self.recorder.explain, teller)
         self.incidents = Incidents(self.database)
         self.notices = Notices(self.database, self.clock, self.ids, self.outages.titles)
         self.reports = Reports(self.outages, self.incidents, self.notices, self.clock)
         self.watch = Watch(
             database=self.database,
             clock=self.clock,
-            watchers=[self.outages],
+            watchers=[self.outages, Alerts(self.alert_rules, askable(self.catalogue), self.recorder, self.ids)],
             teller=teller,
             kept_days=settings.incident_retention_days,
         )
@@ -302,7 +307,8 @@ class House:
         health = ResourceHealthHandlers(
             self.catalogue, self.reports, self.incidents, self.notices, self.resources, callers
         )
-        return AzureDoor(self.catalogue.of_vendor("azure"), handlers_of(monitor, events, health), callers)
+        alerts = MetricAlertHandlers(Metrics(self.catalogue), self.alert_rules, self.incidents, self.resources, callers)
+        return AzureDoor(self.catalogue.of_vendor("azure"), handlers_of(monitor, events, health, alerts), callers)
 
     def _own_door(self) -> Door:
         callers = Callers(self.resources, self.keyring, self.api_keys)
@@ -324,6 +330,7 @@ class House:
             HealthHandlers(self.instance, __version__, self.hindrances),
             state,
             OpenApiHandlers(self.catalogue, __version__, Connection),
+            AlertHandlers(self.alert_rules, callers),
             HealthView(self.reports, self.incidents, self.notices, callers),
             CatalogueHandlers(self.catalogue),
             ConnectionHandlers(callers, self.connection),

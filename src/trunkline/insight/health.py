@@ -151,6 +151,7 @@ class Outages:
     """
 
     kind = OUTAGE
+    furthest_back = timedelta(hours=1)
 
     def __init__(self, catalogue: Catalogue, recorder: Recorder, ids: Ids, rule: Rule) -> None:
         self.rule = rule

@@ -113,7 +113,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     what: What = ""
 
 
-def open_ones(reader: Reader, kind: Kind) -> list[Incident]:
+def open_ones(reader: Reader | Transaction, kind: Kind) -> list[Incident]:
     """Read the incidents of a kind that are not over, the oldest first."""
     return [_read(row) for row in reader.all(_open, of_kind=kind)]
 

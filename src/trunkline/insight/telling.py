@@ -5,7 +5,7 @@ Both are handed over in the transaction of the incident itself: what is kept is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -79,26 +79,26 @@ class Telling:
         self._texting = texting
         self._nudge = nudge
         self._record = record
-        self._texts: list[Fact] = []
         if texting.sender and not numbers.owns(resource, texting.sender):
             raise ConfigurationError(
                 f"alert_sms_from is {texting.sender!r}, which the default resource does not own; add it to the "
                 "setting numbers, or with `trunkline numbers add`."
             )
 
-    def tell(self, transaction: Transaction, changes: Sequence[Change], now: datetime) -> None:
-        """Hand over what is told of changes."""
-        self._texts = []
+    def tell(self, transaction: Transaction, changes: Sequence[Change], now: datetime) -> list[Fact]:
+        """Hand over what is told of changes; returns a fact of each text message."""
+        texts: list[Fact] = []
         for change in changes:
             if not change.what:
                 continue
             outbox.tell(transaction, self._event(change, now))
             if is_for_people(change):
-                self._texts += self._text(transaction, change.incident, now)
+                texts += self._text(transaction, change.incident, now)
+        return texts
 
-    def told(self) -> None:
+    def told(self, facts: Iterable[Fact]) -> None:
         """Let what was handed over be carried."""
-        for one in self._texts:
+        for one in facts:
             self._record(one)
         self._nudge()
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import sqlalchemy as sa
 
+from trunkline.catalogue.facts import Fact
 from trunkline.clock import Clock, from_milliseconds, milliseconds
 from trunkline.errors import TrunklineError
 from trunkline.insight.incidents import Change, Incident, Kind, forget, keep, open_ones
@@ -25,9 +26,6 @@ from trunkline.state.trouble import mention
 _log = logging.getLogger(__name__)
 DELAY_S = 10
 """So long after its end a minute is looked at: by then its requests are answered, and told by every process."""
-
-FURTHEST_BACK = timedelta(hours=1)
-"""What passed while nobody watched is looked at as far back as this."""
 
 _MINUTE = timedelta(minutes=1)
 _STEP = 500
@@ -51,6 +49,11 @@ class Watcher(Protocol):
         """The kind of incidents."""
         ...
 
+    @property
+    def furthest_back(self) -> timedelta:
+        """How far back it looks at what passed while nobody watched."""
+        ...
+
     async def changes(self, until: datetime, those: Sequence[Incident]) -> list[Change]:
         """Return what became of incidents, the open ones and new ones, with the minute that ends at a moment."""
         ...
@@ -59,11 +62,11 @@ class Watcher(Protocol):
 class Teller(Protocol):
     """Somebody who tells of incidents."""
 
-    def tell(self, transaction: Transaction, changes: Sequence[Change], now: datetime) -> None:
-        """Hand over what is told, within the transaction of the changes."""
+    def tell(self, transaction: Transaction, changes: Sequence[Change], now: datetime) -> list[Fact]:
+        """Hand over what is told, within the transaction of the changes; returns the facts of it."""
         ...
 
-    def told(self) -> None:
+    def told(self, facts: Iterable[Fact]) -> None:
         """Hear that what was handed over is durable."""
         ...
 
@@ -125,25 +128,27 @@ class Watch:
 
         seen, those = await self._database.read(read)
         after = seen
-        if after is None or after > until + FURTHEST_BACK:  # the first look, or the machine's clock was set back
+        if after is None or after > until + watcher.furthest_back:  # the first look, or the clock was set back
             after = until - _MINUTE
-        moment = max(after, until - FURTHEST_BACK) + _MINUTE
+        moment = max(after, until - watcher.furthest_back) + _MINUTE
         if moment > until:
             return False
         changes = await watcher.changes(moment, those)
         now = self._clock.now()
 
-        def unit(transaction: Transaction) -> bool:
+        def unit(transaction: Transaction) -> list[Fact] | None:
             if transaction.value(_mark, of_name=watcher.kind) != seen:
-                return False
+                return None
             keep(transaction, changes, [one.id for one in those])
             transaction.hand(_unmark, of_name=watcher.kind)
             transaction.hand(_put, name=watcher.kind, at=moment)
-            self._teller.tell(transaction, changes, now)
-            return True
+            return self._teller.tell(transaction, changes, now)
 
-        if await self._database.write(unit) and any(change.what for change in changes):
-            self._teller.told()
+        told = await self._database.write(unit)
+        if told is None:
+            return True  # another look came first: what there is now is to be seen anew
+        if any(change.what for change in changes):
+            self._teller.told(told)
         return moment < until
 
     async def _forget(self) -> None:

@@ -29,6 +29,7 @@ DOCUMENT = document(load(), __version__, Connection)
 SERVICE = load().services["api"]
 NUMBER = "+15555550123"
 ASKED = {"measures": ["samples.count", "samples.mos_avg"], "by": ["edge", "codec"], "step": "hour", "top": {"most": 1}}
+ALERT = {"criteria": [{"measure": "requests.count", "when": "above", "value": 5}], "window_minutes": 15}
 SAMPLES = [{"call_id": "c", "edge": edge, "mos": mos} for edge in ("sdk", "sdk", "sip") for mos in (4.1, 4.2)]
 # method, path, body (or none): together every operation, some in several ways
 REQUESTS: list[tuple[str, str, Any]] = [
@@ -39,6 +40,11 @@ REQUESTS: list[tuple[str, str, Any]] = [
     ("GET", "/api/v1/health?account=trunkline", None),
     ("GET", "/api/v1/incidents?days=7", None),
     ("GET", "/api/v1/incidents/{incident}", None),
+    ("PUT", "/api/v1/alerts/busy", ALERT),
+    ("PUT", "/api/v1/alerts/busy", {**ALERT, "enabled": False}),
+    ("GET", "/api/v1/alerts?account=trunkline", None),
+    ("GET", "/api/v1/alerts/busy", None),
+    ("DELETE", "/api/v1/alerts/busy", None),
     ("POST", "/api/v1/notices", {"kind": "maintenance", "text": "Soon.", "from": "2026-11-22T00:00Z"}),
     ("POST", "/api/v1/notices", {"kind": "advisory", "text": "Mind the step.", "service": "chat"}),
     ("GET", "/api/v1/notices", None),

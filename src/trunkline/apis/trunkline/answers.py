@@ -99,6 +99,38 @@ class Incidents(Shape, frozen=True, kw_only=True):
     incidents: list[Incident]
 
 
+class Criterion(Shape, frozen=True, kw_only=True):
+    """What must be so for a rule to be met."""
+
+    measure: str
+    when: Literal["above", "at least", "below", "at most", "equal", "absent"]
+    value: float
+    of: str
+    where: list[dict[str, Any]]
+
+
+class Alert(Shape, frozen=True, kw_only=True):
+    """An alert rule; `meaning` says it in words."""
+
+    name: str
+    account: str
+    meaning: str
+    criteria: list[Criterion]
+    window_minutes: int
+    every_minutes: int
+    description: str
+    severity: int
+    enabled: bool
+    everywhere: bool
+    changed_at: Moment | None
+
+
+class Alerts(Shape, frozen=True, kw_only=True):
+    """Alert rules, by account and name."""
+
+    alerts: list[Alert]
+
+
 class Notice(Shape, frozen=True, kw_only=True):
     """What is announced of a service ("" is all); `ended_at` is when it was declared over by hand."""
 

@@ -8,6 +8,7 @@ import msgspec
 
 from trunkline.apis.trunkline import answers
 from trunkline.apis.trunkline.accounts import AccountRequest
+from trunkline.apis.trunkline.alerts import AlertRequest
 from trunkline.apis.trunkline.asked import AskRequest, RowsRequest
 from trunkline.apis.trunkline.incidents import MOST_DAYS, USUAL_DAYS, NoticeRequest
 from trunkline.apis.trunkline.ingest import LONGEST_KEY, OPERATIONS
@@ -51,7 +52,7 @@ class ConnectionOf:
 _COUNT = {"type": "integer", "minimum": 0, "maximum": MOST}
 ACCOUNT = Given("account", "The account it is about; the caller's own unless named.")
 IN_PATH = {
-    "name": Given("name", "The name of the account, or of the subscription."),
+    "name": Given("name", "The name of the account, the subscription or the alert rule."),
     "key": Given("key", "Which credential.", {"type": "string", "enum": list(REPLACEABLE)}),
     "id": Given("id", "The id of the API key, the incident or the notice."),
     "file": Given("file", "The SHA-256 of the file.", {"type": "string", "pattern": "^[0-9a-f]{64}$"}),
@@ -105,6 +106,10 @@ TOLD: dict[str, Told] = {
     "GetServiceHealth": Told(answers={200: (answers.ServiceHealth,)}, query=(_SEEN,)),
     "ListIncidents": Told(answers={200: (answers.Incidents,)}, query=(_SEEN, _DAYS)),
     "GetIncident": Told(answers={200: (answers.Incident,)}),
+    "ListAlerts": Told(answers={200: (answers.Alerts,)}, query=(Given("account", "Only the rules of this account."),)),
+    "PutAlert": Told(answers={200: (answers.Alert,), 201: (answers.Alert,)}, body=AlertRequest, query=(ACCOUNT,)),
+    "GetAlert": Told(answers={200: (answers.Alert,)}, query=(ACCOUNT,)),
+    "DeleteAlert": Told(answers={204: ()}, query=(ACCOUNT,)),
     "CreateNotice": Told(answers={201: (answers.Notice,)}, body=NoticeRequest),
     "ListNotices": Told(answers={200: (answers.Notices,)}, query=(_DAYS,)),
     "EndNotice": Told(answers={200: (answers.Notice,)}),
