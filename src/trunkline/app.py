@@ -51,7 +51,9 @@ from trunkline.config import Settings
 from trunkline.connection import Announcement, Connection, Place, describe
 from trunkline.connection import write as write_connection
 from trunkline.delivery.carriers.simulated import SimulatedCarrier
+from trunkline.delivery.carriers.smtp import SmtpMailer
 from trunkline.delivery.courier import Courier
+from trunkline.delivery.mails import Postman
 from trunkline.errors import ConfigurationError, UnavailableError
 from trunkline.events.dispatcher import Dispatcher
 from trunkline.events.event import Event
@@ -63,7 +65,7 @@ from trunkline.insight.alerts import AlertRules
 from trunkline.insight.health import Outages, rule_of
 from trunkline.insight.incidents import Incidents
 from trunkline.insight.standing import Reports
-from trunkline.insight.telling import Telling, texting_of
+from trunkline.insight.telling import Telling, mailing_of, texting_of
 from trunkline.insight.watch import Watch
 from trunkline.services import repeatability
 from trunkline.services.access import Keyring
@@ -243,11 +245,17 @@ class House:
     async def _open_watch(self) -> None:
         """Begin to watch for outages."""
         settings, record = self.settings, self.recorder.record
+        self.postman: Postman | None = None
+        if settings.smtp_url:
+            self.postman = Postman(self.database, self.clock, SmtpMailer(settings.smtp_url, settings.smtp_ca_file))
+            self._stack.push_async_callback(self.postman.stop)
+            await self.postman.start()
         teller = Telling(
             ids=self.ids,
             numbers=self.numbers,
             resource=self.resources.default,
             texting=texting_of(settings),
+            mailing=mailing_of(settings),
             nudge=self._told,
             record=record,
         )
@@ -270,6 +278,8 @@ class House:
         """Let what was told of an incident be carried."""
         self.dispatcher.nudge()
         self.sms.carriage.nudge()
+        if self.postman is not None:
+            self.postman.nudge()
 
     def _happened(self, event: Event) -> None:
         """Count and tell what no request caused: a carrier's report, a message that came in."""

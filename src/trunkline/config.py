@@ -158,6 +158,14 @@ class Settings:
     incident_retention_days: int = _setting(90, "How long incidents that are over are kept.", least=1)
     alert_sms_from: str = _setting("", "The default resource's number from which incidents are told by text message.")
     alert_sms_to: tuple[str, ...] = _setting((), "Numbers that get these text messages.")
+    alert_mail_to: tuple[str, ...] = _setting((), "Addresses to which incidents are told by e-mail.")
+    alert_mail_from: str = _setting("", "The address from which these e-mails come.")
+    smtp_url: str = _setting(
+        "",
+        "The mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465 (TLS at once).",
+        secret=True,
+    )
+    smtp_ca_file: str = _setting("", "More roots (PEM) that the mail server's certificate may chain to.")
     backlog: int = _setting(20_000, "How many writes may wait before the server answers 503.", least=1)
     graceful_timeout_s: int = _setting(10, "How long requests in flight may take when the server stops.")
     # how it tells

@@ -1,6 +1,6 @@
-"""Telling of incidents: an event of the resource that it is about, and text messages to whoever is on call.
+"""Telling of incidents: an event of the resource that it is about, e-mail and text messages to whoever is on call.
 
-Both are handed over in the transaction of the incident itself: what is kept is told, and nothing else.
+All are handed over in the transaction of the incident itself: what is kept is told, and nothing else.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ import msgspec
 
 from trunkline.catalogue.acs import identifiers
 from trunkline.catalogue.facts import Fact
+from trunkline.clock import milliseconds
 from trunkline.config import Settings
+from trunkline.delivery import mails
+from trunkline.delivery.carriers.smtp import check_address
+from trunkline.delivery.mailer import Letter
 from trunkline.errors import ConfigurationError, InvalidError
 from trunkline.events import outbox
 from trunkline.events.event import Event
@@ -40,6 +44,23 @@ class Texting(msgspec.Struct, frozen=True, kw_only=True):
 
     sender: str = ""
     recipients: tuple[str, ...] = ()
+
+
+class Mailing(msgspec.Struct, frozen=True, kw_only=True):
+    """From which address e-mail goes, and to whom; nobody gets any unless both are set."""
+
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+
+
+def mailing_of(settings: Settings) -> Mailing:
+    """Return who is written to by the settings; raises ConfigurationError."""
+    given = (settings.smtp_url, settings.alert_mail_from, settings.alert_mail_to)
+    if any(given) and not all(given):
+        raise ConfigurationError("smtp_url, alert_mail_from and alert_mail_to need each other; set all or none.")
+    for address in (settings.alert_mail_from, *settings.alert_mail_to) if any(given) else ():
+        check_address(address, "alert_mail_from or alert_mail_to")
+    return Mailing(sender=settings.alert_mail_from, recipients=settings.alert_mail_to)
 
 
 def texting_of(settings: Settings) -> Texting:
@@ -71,12 +92,14 @@ class Telling:
         numbers: Numbers,
         resource: str,
         texting: Texting,
+        mailing: Mailing,
         nudge: Callable[[], None],
         record: Callable[[Fact], None],
     ) -> None:
         self._ids = ids
         self._resource = resource
         self._texting = texting
+        self._mailing = mailing
         self._nudge = nudge
         self._record = record
         if texting.sender and not numbers.owns(resource, texting.sender):
@@ -94,6 +117,7 @@ class Telling:
             outbox.tell(transaction, self._event(change, now))
             if is_for_people(change):
                 texts += self._text(transaction, change.incident, now)
+                self._write(transaction, change, now)
         return texts
 
     def told(self, facts: Iterable[Fact]) -> None:
@@ -113,6 +137,19 @@ class Telling:
             cause="",
             facts={"incident_id": one.id, "scope": "resource" if one.resource else "server", **facts},
         )
+
+    def _write(self, transaction: Transaction, change: Change, now: datetime) -> None:
+        one = change.incident
+        for place, recipient in enumerate(self._mailing.recipients):
+            letter = Letter(
+                id=f"{one.id}.{change.what}.{milliseconds(now)}.{place}",
+                sender=self._mailing.sender,
+                recipient=recipient,
+                subject=subject(one),
+                text=report(one),
+                made_at=now,
+            )
+            mails.put(transaction, letter)
 
     def _text(self, transaction: Transaction, one: Incident, now: datetime) -> Iterator[Fact]:
         message = Message(sender=self._texting.sender, content=f"Trunkline: {sentence(one)}")
@@ -147,6 +184,23 @@ def sentence(one: Incident) -> str:
     else:
         state = f"{one.title}{where} since {since} UTC"
     return f"{state}: {_figures(one)}. Incident {one.id}."
+
+
+def subject(one: Incident) -> str:
+    """Return one line that says what is wrong, or that it is over."""
+    where = f" ({one.resource})" if one.resource else ""
+    state = "over" if one.closed_at else one.level
+    return " ".join(f"[Trunkline, {state}] {one.title}{where}".split())[:200]
+
+
+def report(one: Incident) -> str:
+    """Return an incident in some lines: what is wrong, the requests that made it, and where there is more."""
+    lines = [sentence(one), ""]
+    for sample in one.samples:
+        words = [sample["at"], sample["operation"], str(sample["status"]), sample["resource"], sample["ms_cv"]]
+        lines.append("  ".join(words))
+    lines += ["", f"trunkline health incident {one.id}", "", "The question that shows its figures (POST /api/v1/ask):"]
+    return "\n".join([*lines, msgspec.json.encode(one.question).decode(), ""])
 
 
 def _figures(one: Incident) -> str:
