@@ -254,6 +254,7 @@ class House:
             ids=self.ids,
             numbers=self.numbers,
             resource=self.resources.default,
+            everybody=lambda: [one.name for one in self.resources.all()],
             texting=texting_of(settings),
             mailing=mailing_of(settings),
             nudge=self._told,
@@ -262,7 +263,7 @@ class House:
         self.outages = Outages(self.catalogue, self.recorder, self.ids, rule_of(settings))
         self.alert_rules = AlertRules(self.database, self.clock, self.recorder.explain, teller)
         self.incidents = Incidents(self.database)
-        self.notices = Notices(self.database, self.clock, self.ids, self.outages.titles)
+        self.notices = Notices(self.database, self.clock, self.ids, self.outages.titles, teller)
         self.reports = Reports(self.outages, self.incidents, self.notices, self.clock)
         self.watch = Watch(
             database=self.database,

@@ -347,3 +347,30 @@ def test_an_incident_that_is_replaced_is_the_same(world: World) -> None:
     assert world.run(world.house.incidents.get(one.id.lower())) == one
     assert msgspec.convert(msgspec.to_builtins(one), Incident) == one
     assert one.opened_at - one.began_at == timedelta(minutes=5)
+
+
+def test_what_is_announced_is_told_to_everybody(make_world: Callable[..., World], hook: Webhook) -> None:
+    """Every account hears of maintenance, and who is on call; once when it is announced, and once when it is ended."""
+    world = make_world(alert_sms_from="+18005550199", alert_sms_to=("+14255550123",))
+    world.run(world.house.resources.create("shop"))
+    types = ("Trunkline.NoticeAnnounced", "Trunkline.NoticeEnded")
+    for name in ("shop", "trunkline"):
+        subscribe(world, hook, name, name, *types)
+    subscribe(world, hook, "plain", "shop")
+    notices = world.house.notices
+    made = world.run(notices.add("maintenance", "Disks.", service="chat", ends_at=NOON + timedelta(hours=2)))
+    world.run(notices.end(made.id))
+    for name in ("shop", "trunkline"):
+        world.until(lambda name=name: len(hook.events(target=f"/{name}")) == 2)  # type: ignore[misc]
+        announced, ended = sorted(hook.events(target=f"/{name}"), key=lambda event: str(event["eventType"]))
+        assert [announced["eventType"], ended["eventType"]] == [*types]
+        assert announced["subject"] == f"notice/{made.id}"
+        assert (announced["data"]["text"], announced["data"]["until"]) == ("Disks.", "2026-11-21T14:00:00.000Z")
+        assert ended["data"]["ended_at"] == "2026-11-21T12:00:00.000Z"
+    assert hook.events(target="/plain") == []
+    key = world.house.resources.get("trunkline").api_key
+    found = world.call("GET", "/api/v1/inbox?channel=sms", token=key).json["messages"]
+    assert {one["text"].partition(" of ")[0] for one in found} == {
+        "Trunkline: maintenance",
+        "Trunkline: over: maintenance",
+    }

@@ -17,6 +17,7 @@ Kind = Literal["outage", "alert"]
 What = Literal["", "opened", "updated", "closed"]
 OUTAGE: Kind = "outage"
 ALERT: Kind = "alert"
+MOST_LISTED = 1000
 
 incidents = sa.Table(
     "incidents",
@@ -58,6 +59,7 @@ _since = (
     sa.select(incidents)
     .where(sa.or_(incidents.c.closed_at.is_(None), incidents.c.closed_at >= sa.bindparam("since", type_=Moment)))
     .order_by(incidents.c.opened_at.desc(), incidents.c.service, incidents.c.resource, incidents.c.id)
+    .limit(MOST_LISTED)
 )
 _old = (
     sa.select(incidents.c.id)

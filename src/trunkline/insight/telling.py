@@ -23,9 +23,10 @@ from trunkline.events.event import Event
 from trunkline.ids import Ids
 from trunkline.insight.incidents import OUTAGE, Change, Incident
 from trunkline.numbering import is_address, written
+from trunkline.services.notices import Notice
 from trunkline.services.numbers import Numbers
 from trunkline.services.sms import segments
-from trunkline.services.sms.sending import Message, fact, hand
+from trunkline.services.sms.sending import LONGEST_TEXT, Message, fact, hand
 from trunkline.state.transaction import Transaction
 
 _HAPPENINGS = {
@@ -33,6 +34,7 @@ _HAPPENINGS = {
     "updated": "health.incident.updated",
     "closed": "health.incident.closed",
 }
+_OF_NOTICES = ("kind", "service", "text", "begins_at", "ends_at", "ended_at")
 _FACTS = (
     *("kind", "rule", "service", "within", "title", "level", "began_at", "opened_at", "last_at", "closed_at"),
     *("value", "peak", "threshold", "requests", "failures", "samples", "question"),
@@ -80,9 +82,10 @@ def texting_of(settings: Settings) -> Texting:
 
 
 class Telling:
-    """Tells of incidents; `resource` is whose events those of the whole server are.
+    """Tells of incidents and notices; `resource` is whose events those of the whole server are.
 
-    `nudge` lets those look who carry what was handed over, `record` gets a fact of each text message.
+    `everybody` lists the resources that notices concern, `nudge` lets those look who carry what was handed over,
+    `record` gets a fact of each text message.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Telling:
         ids: Ids,
         numbers: Numbers,
         resource: str,
+        everybody: Callable[[], Iterable[str]],
         texting: Texting,
         mailing: Mailing,
         nudge: Callable[[], None],
@@ -98,6 +102,7 @@ class Telling:
     ) -> None:
         self._ids = ids
         self._resource = resource
+        self._everybody = everybody
         self._texting = texting
         self._mailing = mailing
         self._nudge = nudge
@@ -116,8 +121,9 @@ class Telling:
                 continue
             outbox.tell(transaction, self._event(change, now))
             if is_for_people(change):
-                texts += self._text(transaction, change.incident, now)
-                self._write(transaction, change, now)
+                one = change.incident
+                texts += self._text(transaction, sentence(one), now)
+                self._write(transaction, f"{one.id}.{change.what}", subject(one), report(one), now)
         return texts
 
     def told(self, facts: Iterable[Fact]) -> None:
@@ -138,21 +144,37 @@ class Telling:
             facts={"incident_id": one.id, "scope": "resource" if one.resource else "server", **facts},
         )
 
-    def _write(self, transaction: Transaction, change: Change, now: datetime) -> None:
-        one = change.incident
+    def announce(self, transaction: Transaction, notice: Notice, what: str, now: datetime) -> list[Fact]:
+        """Hand over what is told of a notice: to every resource, and to whoever is on call."""
+        facts = {"notice_id": notice.id, **{name: getattr(notice, name) for name in _OF_NOTICES}}
+        for resource in self._everybody():
+            event = Event(
+                id=self._ids.guid(),
+                name=f"health.notice.{what}",
+                resource=resource,
+                at=now,
+                cause="",
+                facts=facts,
+            )
+            outbox.tell(transaction, event)
+        said = announcement(notice)
+        self._write(transaction, f"{notice.id}.{what}", f"[Trunkline, {notice.kind} {what}]", said, now)
+        return list(self._text(transaction, said, now))
+
+    def _write(self, transaction: Transaction, about: str, subject: str, text: str, now: datetime) -> None:
         for place, recipient in enumerate(self._mailing.recipients):
             letter = Letter(
-                id=f"{one.id}.{change.what}.{milliseconds(now)}.{place}",
+                id=f"{about}.{milliseconds(now)}.{place}",
                 sender=self._mailing.sender,
                 recipient=recipient,
-                subject=subject(one),
-                text=report(one),
+                subject=subject,
+                text=text,
                 made_at=now,
             )
             mails.put(transaction, letter)
 
-    def _text(self, transaction: Transaction, one: Incident, now: datetime) -> Iterator[Fact]:
-        message = Message(sender=self._texting.sender, content=f"Trunkline: {sentence(one)}")
+    def _text(self, transaction: Transaction, said: str, now: datetime) -> Iterator[Fact]:
+        message = Message(sender=self._texting.sender, content=f"Trunkline: {said}"[:LONGEST_TEXT])
         parts = segments.count(message.content)
         for number in self._texting.recipients:
             message_id = identifiers.message("Outgoing", now, self._ids.guid())
@@ -184,6 +206,16 @@ def sentence(one: Incident) -> str:
     else:
         state = f"{one.title}{where} since {since} UTC"
     return f"{state}: {_figures(one)}. Incident {one.id}."
+
+
+def announcement(notice: Notice) -> str:
+    """Say in a sentence what is announced, of what, and from when until when."""
+    about = notice.service or "all services"
+    since = notice.begins_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    over_at = notice.over_at()
+    until = f" until {over_at.astimezone(UTC):%Y-%m-%d %H:%M}" if over_at else ""
+    state = "over: " if notice.ended_at else ""
+    return f"{state}{notice.kind} of {about} from {since}{until} UTC: {notice.text} (notice {notice.id})"
 
 
 def subject(one: Incident) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 import sqlalchemy as sa
 
+from trunkline.catalogue.facts import Fact
 from trunkline.clock import Clock
 from trunkline.errors import ConflictError, InvalidError, NotFoundError
 from trunkline.ids import Ids
@@ -86,10 +87,26 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
         return self.service in {"", service}
 
 
+What = Literal["announced", "ended"]
+
+
+class Teller(Protocol):
+    """Somebody who tells of notices."""
+
+    def announce(self, transaction: Transaction, notice: Notice, what: What, now: datetime) -> list[Fact]:
+        """Hand over what is told of a notice, within its transaction; returns the facts of it."""
+        ...
+
+    def told(self, facts: Iterable[Fact]) -> None:
+        """Hear that what was handed over is durable."""
+        ...
+
+
 class Notices:
     """The notices of this server; `services` are those that one may be about."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, services: Collection[str]) -> None:
+    def __init__(self, database: Database, clock: Clock, ids: Ids, services: Collection[str], teller: Teller) -> None:
+        self._teller = teller
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -131,15 +148,16 @@ class Notices:
             made_at=now,
         )
 
-        def unit(transaction: Transaction) -> None:
+        def unit(transaction: Transaction) -> list[Fact]:
             oldest = transaction.value(_oldest) if transaction.value(_count) >= MOST else None
             if oldest is None and transaction.value(_count) >= MOST:
                 raise ConflictError(f"There are {MOST} notices; end one first.")
             if oldest is not None:
                 transaction.hand(_drop, of_id=oldest)
             transaction.hand(_put, **msgspec.structs.asdict(notice))
+            return self._teller.announce(transaction, notice, "announced", now)
 
-        await self._database.write(unit)
+        self._teller.told(await self._database.write(unit))
         return notice
 
     async def end(self, notice_id: str) -> Notice:
@@ -149,7 +167,7 @@ class Notices:
         """
         wanted, now = notice_id.upper(), self._clock.now()
 
-        def unit(transaction: Transaction) -> Notice:
+        def unit(transaction: Transaction) -> tuple[Notice, list[Fact]]:
             row = transaction.one(_get, of_id=wanted)
             if row is None:
                 raise NotFoundError(f"There is no notice {notice_id[:40]!r}.", target="id")
@@ -157,9 +175,12 @@ class Notices:
             if notice.state(now) == "over":
                 raise ConflictError(f"The notice {notice.id} is over already.", target="id")
             transaction.hand(_end, of_id=wanted, at=now)
-            return msgspec.structs.replace(notice, ended_at=now)
+            notice = msgspec.structs.replace(notice, ended_at=now)
+            return notice, self._teller.announce(transaction, notice, "ended", now)
 
-        return await self._database.write(unit)
+        ended, told = await self._database.write(unit)
+        self._teller.told(told)
+        return ended
 
     async def since(self, moment: datetime) -> list[Notice]:
         """List the notices that are not over, or were not at a moment, those that begin last first."""
