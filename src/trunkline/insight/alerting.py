@@ -12,7 +12,7 @@ import msgspec
 
 from trunkline.catalogue.rows import Measure
 from trunkline.clock import milliseconds, rfc3339
-from trunkline.errors import InvalidError
+from trunkline.errors import InvalidError, TrunklineError
 from trunkline.ids import Ids
 from trunkline.insight.alerts import AlertRule, AlertRules, Criterion
 from trunkline.insight.incidents import ALERT, Change, Incident
@@ -65,6 +65,11 @@ class Alerts:
             measured = [await self._measured(rule, criterion, until) for criterion in rule.criteria]
         except InvalidError as error:
             _log.warning("the alert rule %r of %s cannot be followed: %s", rule.name, rule.resource, error.message)
+            return None
+        except TrunklineError:
+            raise  # the next look is for all of them
+        except Exception:  # noqa: BLE001 - one rule must not keep the others from being followed
+            _log.exception("the alert rule %r of %s cannot be followed", rule.name, rule.resource)
             return None
         value = measured[0]
         if not all(criterion.holds(got) for criterion, got in zip(rule.criteria, measured, strict=True)):

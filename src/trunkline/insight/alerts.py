@@ -26,6 +26,10 @@ MOST_CRITERIA = 5
 MOST_WINDOW = 24 * 60
 MOST_EVERY = 60
 LONGEST_DESCRIPTION = 1000
+LONGEST_NAME = 260
+LARGEST = 64 * 1024
+MOST_CONDITIONS = 20
+MOST_VALUES = 200
 _NAME = re.compile(r"[^*#&+:<>?@%{}\\/|\x00-\x1f]{1,260}", re.ASCII)
 
 alert_rules = sa.Table(
@@ -191,7 +195,11 @@ class AlertRules:
 
     def _refuse(self, rule: AlertRule, now: datetime) -> None:
         """Refuse a rule that nobody could follow; raises InvalidError."""
-        if not _NAME.fullmatch(rule.name) or rule.name.strip(" .") != rule.name:
+        if (
+            not _NAME.fullmatch(rule.name)
+            or len(rule.name.lower()) > LONGEST_NAME
+            or rule.name.strip(" .") != rule.name
+        ):
             raise InvalidError("A rule's name has 1 to 260 letters, digits and plain signs.", target="name")
         if not 1 <= len(rule.criteria) <= MOST_CRITERIA:
             raise InvalidError(f"A rule has 1 to {MOST_CRITERIA} criteria.", target="criteria")
@@ -205,7 +213,13 @@ class AlertRules:
                 f"severity is 0 (critical) to 4 (verbose), a description has at most {LONGEST_DESCRIPTION} characters.",
                 target="severity",
             )
+        if len(_encode(rule)) > LARGEST:
+            raise InvalidError(f"A rule has at most {LARGEST} bytes with all that is kept of it.", target="criteria")
         for criterion in rule.criteria:
+            if len(criterion.where) > MOST_CONDITIONS or sum(len(one.values) for one in criterion.where) > MOST_VALUES:
+                raise InvalidError(
+                    f"A criterion has at most {MOST_CONDITIONS} conditions and {MOST_VALUES} values.", target="where"
+                )
             if not abs(criterion.value) <= 1e15:
                 raise InvalidError("The value is a number that can be compared with.", target="value")
             self._check(rule.question(criterion, now))

@@ -123,7 +123,7 @@ class Notices:
     ) -> Notice:
         """Enter a notice, which holds from now on unless told otherwise. Raises InvalidError, ConflictError."""
         now = self._clock.now()
-        text = text.strip()
+        text = text.replace("\0", "").strip()
         if kind not in KINDS:
             raise InvalidError(f"A notice's kind is {' or '.join(KINDS)}.", target="kind")
         if not 0 < len(text) <= LONGEST_TEXT:

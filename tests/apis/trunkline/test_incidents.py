@@ -111,6 +111,7 @@ def test_an_advisory_holds_until_somebody_ends_it(own: Any) -> None:
     """Without an end it holds until further notice; it stays in the history."""
     made = own("POST", "/notices", json={"kind": "advisory", "text": "Certificates change."}).json
     assert (made["state"], made["until"], made["service"]) == ("active", None, "")
+    assert own("POST", "/notices", json={"kind": "advisory", "text": "a\0b"}).json["text"] == "ab"
     assert set(states(own).values()) == {"available"}
     ended = own("DELETE", f"/notices/{made['id'].lower()}")
     assert (ended.status, ended.json["state"], ended.json["ended_at"]) == (200, "over", "2026-11-21T12:00:00.000Z")
