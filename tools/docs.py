@@ -144,8 +144,9 @@ def own_operations() -> Iterator[str]:
 
 
 def event_types() -> Iterator[str]:
-    """Tabulate the event types that are told."""
-    rows = ((f"`{name}`", f"`{row.on}`", f"`{row.subject}`", row.brief) for name, row in load().event_types.items())
+    """Tabulate the event types that are told, but for Trunkline's own."""
+    types = {name: row for name, row in load().event_types.items() if not row.is_named_only}
+    rows = ((f"`{name}`", f"`{row.on}`", f"`{row.subject}`", row.brief) for name, row in types.items())
     yield from table(("event type", "told on", "subject", "what it says"), rows)
     yield ""
     yield "Accepted in a subscription, and told once their service is built:"

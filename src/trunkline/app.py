@@ -20,7 +20,9 @@ from trunkline.config import Settings
 from trunkline.connection import Announcement, Connection, Place, describe
 from trunkline.connection import write as write_connection
 from trunkline.delivery.carriers.simulated import SimulatedCarrier
+from trunkline.delivery.carriers.smtp import SmtpMailer
 from trunkline.delivery.courier import Courier
+from trunkline.delivery.mails import Postman
 from trunkline.doors import Doors
 from trunkline.errors import ConfigurationError, UnavailableError
 from trunkline.events.dispatcher import Dispatcher
@@ -28,11 +30,18 @@ from trunkline.events.event import Event
 from trunkline.events.retention import Retention
 from trunkline.events.subscriptions import Subscriptions
 from trunkline.ids import Ids
+from trunkline.insight.alerting import Alerts
+from trunkline.insight.alerts import AlertRules
 from trunkline.insight.arrivals import Arrivals
+from trunkline.insight.health import Outages, rule_of
+from trunkline.insight.incidents import Incidents
 from trunkline.insight.known import Known
 from trunkline.insight.reports import Reports
+from trunkline.insight.standing import Standings
 from trunkline.insight.story import Stories
+from trunkline.insight.telling import Telling, mailing_of, texting_of
 from trunkline.insight.verdicts import Verdicts
+from trunkline.insight.watch import Watch
 from trunkline.services import repeatability
 from trunkline.services.access import Keyring
 from trunkline.services.backups import Backups
@@ -41,6 +50,7 @@ from trunkline.services.chat.sent import ChatSent
 from trunkline.services.identity import Identities
 from trunkline.services.issuers import Issuers
 from trunkline.services.keys import ApiKeys
+from trunkline.services.notices import Notices
 from trunkline.services.numbers import Numbers, numbers
 from trunkline.services.resources import Resource, Resources, resources
 from trunkline.services.sent import Sentbox
@@ -90,6 +100,7 @@ class House:
             if not facts_only:
                 await self._open_services()
                 await self._open_events()
+                await self._open_watch()
                 self.application = self._application()
             self.loader.start()
         except UnavailableError as error:  # what it holds cannot be read, or a first row not written
@@ -228,6 +239,46 @@ class House:
         for part in (*parts, self.verdicts, self.reports):
             self._stack.push_async_callback(part.stop)
             await part.start()
+
+    async def _open_watch(self) -> None:
+        """Begin to watch for outages."""
+        settings, record = self.settings, self.recorder.record
+        self.postman: Postman | None = None
+        if settings.smtp_url:
+            self.postman = Postman(self.database, self.clock, SmtpMailer(settings.smtp_url, settings.smtp_ca_file))
+            self._stack.push_async_callback(self.postman.stop)
+            await self.postman.start()
+        teller = Telling(
+            ids=self.ids,
+            numbers=self.numbers,
+            resource=self.resources.default,
+            everybody=lambda: [one.name for one in self.resources.all()],
+            texting=texting_of(settings),
+            mailing=mailing_of(settings),
+            nudge=self._told,
+            record=record,
+        )
+        self.outages = Outages(self.catalogue, self.recorder, self.ids, rule_of(settings))
+        self.alert_rules = AlertRules(self.database, self.clock, self.recorder.explain, teller)
+        self.incidents = Incidents(self.database)
+        self.notices = Notices(self.database, self.clock, self.ids, self.outages.titles, teller)
+        self.standings = Standings(self.outages, self.incidents, self.notices, self.clock)
+        self.watch = Watch(
+            database=self.database,
+            clock=self.clock,
+            watchers=[self.outages, Alerts(self.alert_rules, askable(self.catalogue), self.recorder, self.ids)],
+            teller=teller,
+            kept_days=settings.incident_retention_days,
+        )
+        self._stack.push_async_callback(self.watch.stop)
+        await self.watch.start()
+
+    def _told(self) -> None:
+        """Let what was told of an incident be carried."""
+        self.dispatcher.nudge()
+        self.sms.carriage.nudge()
+        if self.postman is not None:
+            self.postman.nudge()
 
     def _happened(self, event: Event) -> None:
         """Count and tell what no request caused: a carrier's report, a message that came in."""

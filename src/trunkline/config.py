@@ -145,6 +145,31 @@ class Settings:
     facts_temp_mb: int = _setting(
         8192, "How much disk (MiB) questions may use that need more memory, in facts.tmp of the data folder."
     )
+    # when it is unwell, and who hears of it
+    outage_permille: int = _setting(
+        30, "Of a thousand requests, how many may fail beyond retrying; more is an outage if it lasts."
+    )
+    outage_minutes: int = _setting(
+        5, "For how many minutes, one after the other, that must be so.", least=1, most=10_000
+    )
+    outage_least_requests: int = _setting(20, "How many requests must have come in these minutes.", least=1)
+    outage_quiet_minutes: int = _setting(
+        10, "After how many minutes without it an outage is over.", least=1, most=10_000
+    )
+    outage_statuses: tuple[str, ...] = _setting(
+        ("500", "502", "504-599"), "Which statuses retrying cannot mend: 500, 5xx, 504-599."
+    )
+    incident_retention_days: int = _setting(90, "How long incidents that are over are kept.", least=1)
+    alert_sms_from: str = _setting("", "The default resource's number from which incidents are told by text message.")
+    alert_sms_to: tuple[str, ...] = _setting((), "Numbers that get these text messages.")
+    alert_mail_to: tuple[str, ...] = _setting((), "Addresses to which incidents are told by e-mail.")
+    alert_mail_from: str = _setting("", "The address from which these e-mails come.")
+    smtp_url: str = _setting(
+        "",
+        "The mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465 (TLS at once).",
+        secret=True,
+    )
+    smtp_ca_file: str = _setting("", "More roots (PEM) that the mail server's certificate may chain to.")
     backlog: int = _setting(20_000, "How many writes may wait before the server answers 503.", least=1)
     graceful_timeout_s: int = _setting(10, "How long requests in flight may take when the server stops.")
     infobip_voice_since: str = _setting(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
-
-from starlette.responses import Response
+from typing import TYPE_CHECKING
 
 from trunkline import __version__
-from trunkline.api.door import Door, Handler
-from trunkline.api.exchange import Exchange
+from trunkline.api.door import Door
+from trunkline.api.rooms import handlers_of, telling
 from trunkline.apis.acs.auth import Callers as AcsCallers
 from trunkline.apis.acs.chat import ChatHandlers
 from trunkline.apis.acs.door import AcsDoor
@@ -19,9 +16,11 @@ from trunkline.apis.acs.tokens import UserTokens
 from trunkline.apis.azure.auth import Callers as AzureCallers
 from trunkline.apis.azure.door import AzureDoor
 from trunkline.apis.azure.event_grid import EventGridHandlers
+from trunkline.apis.azure.metric_alerts import MetricAlertHandlers
 from trunkline.apis.azure.metric_answers import MetricAnswers
 from trunkline.apis.azure.metrics import Metrics
 from trunkline.apis.azure.monitor import MonitorHandlers
+from trunkline.apis.azure.resource_health import ResourceHealthHandlers
 from trunkline.apis.graph.auth import Callers as GraphCallers
 from trunkline.apis.graph.door import GraphDoor
 from trunkline.apis.graph.licences import LicenceHandlers
@@ -29,6 +28,7 @@ from trunkline.apis.infobip.auth import Callers as InfobipCallers
 from trunkline.apis.infobip.door import InfobipDoor
 from trunkline.apis.infobip.metrics import MetricsHandlers
 from trunkline.apis.trunkline.accounts import AccountHandlers
+from trunkline.apis.trunkline.alerts import AlertHandlers
 from trunkline.apis.trunkline.ask import AskHandlers
 from trunkline.apis.trunkline.auth import Callers
 from trunkline.apis.trunkline.backups import BackupHandlers
@@ -38,6 +38,7 @@ from trunkline.apis.trunkline.door import TrunklineDoor
 from trunkline.apis.trunkline.explain import ExplainHandlers
 from trunkline.apis.trunkline.health import HealthHandlers
 from trunkline.apis.trunkline.inbox import InboxHandlers
+from trunkline.apis.trunkline.incidents import HealthView
 from trunkline.apis.trunkline.ingest import IngestHandlers
 from trunkline.apis.trunkline.keys import KeyHandlers
 from trunkline.apis.trunkline.numbers import NumberHandlers
@@ -48,10 +49,10 @@ from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
 from trunkline.apis.trunkline.teams_users import TeamsUserHandlers
 from trunkline.apis.trunkline.tokens import TokenHandlers
 from trunkline.apis.twilio.rooms import insights_door
-from trunkline.catalogue.rows import Service
 from trunkline.connection import Connection
 from trunkline.services.limits import Limits
 from trunkline.web.page import PageDoor
+from trunkline.web.status import StatusPage
 
 if TYPE_CHECKING:
     from trunkline.app import House
@@ -98,16 +99,32 @@ class Doors:
             tokens,
             house.teams_users,
         )
-        handlers = _handlers(identity, ChatHandlers(house.chat), SmsHandlers(house.sms))
+        handlers = handlers_of(identity, ChatHandlers(house.chat), SmsHandlers(house.sms))
         limits = Limits(services, house.clock) if settings.service_limits else None
-        return AcsDoor(services, _telling(handlers, services, house.dispatcher.nudge), self._acs_callers, limits)
+        return AcsDoor(services, telling(handlers, services, house.dispatcher.nudge), self._acs_callers, limits)
 
     def _azure_door(self) -> Door:
         house = self._house
         callers = AzureCallers(house.settings, house.clock, house.resources, house.keyring, house.issuers)
         monitor = MonitorHandlers(Metrics(house.catalogue), MetricAnswers(house.recorder), callers)
         events = EventGridHandlers(house.catalogue, house.subscriptions, callers)
-        return AzureDoor(house.catalogue.of_vendor("azure"), _handlers(monitor, events), callers)
+        health = ResourceHealthHandlers(
+            house.catalogue,
+            house.standings,
+            house.incidents,
+            house.notices,
+            house.resources,
+            callers,
+        )
+        alerts = MetricAlertHandlers(
+            Metrics(house.catalogue),
+            house.alert_rules,
+            house.incidents,
+            house.resources,
+            callers,
+        )
+        handlers = handlers_of(monitor, events, health, alerts)
+        return AzureDoor(house.catalogue.of_vendor("azure"), handlers, callers)
 
     def _graph_door(self) -> Door:
         house = self._house
@@ -120,7 +137,7 @@ class Doors:
             house.teams_users,
         )
         licences = LicenceHandlers(callers, house.catalogue.service_plans)
-        return GraphDoor(house.catalogue.of_vendor("graph"), _handlers(licences), callers)
+        return GraphDoor(house.catalogue.of_vendor("graph"), handlers_of(licences), callers)
 
     def _infobip_door(self) -> Door:
         house = self._house
@@ -162,9 +179,11 @@ class Doors:
             mismatches=lambda: self._acs_callers.mismatches,
         )
         types = (*house.catalogue.event_types, *house.catalogue.untold_event_types)
-        handlers = _handlers(
+        handlers = handlers_of(
             HealthHandlers(house.instance, __version__, house.hindrances),
             state,
+            AlertHandlers(house.alert_rules, callers),
+            HealthView(house.standings, house.incidents, house.notices, callers),
             OpenApiHandlers(house.catalogue, __version__, Connection),
             CatalogueHandlers(house.catalogue),
             ExplainHandlers(house.catalogue),
@@ -192,33 +211,5 @@ class Doors:
 
     def _page_door(self) -> Door:
         house = self._house
-        return PageDoor([house.catalogue.services["page"]], __version__)
-
-
-class Room(Protocol):
-    """Some operations of an API."""
-
-    def handlers(self) -> dict[str, Handler]:
-        """Return the handler of each operation."""
-        ...
-
-
-def _handlers(*rooms: Room) -> dict[str, Handler]:
-    return {name: handler for room in rooms for name, handler in room.handlers().items()}
-
-
-def _telling(
-    handlers: dict[str, Handler], services: Iterable[Service], nudge: Callable[[], None]
-) -> dict[str, Handler]:
-    """Let the dispatcher look at once after each operation whose row says that it emits something."""
-
-    def told(handler: Handler) -> Handler:
-        async def handle(exchange: Exchange) -> Response:
-            response = await handler(exchange)
-            nudge()
-            return response
-
-        return handle
-
-    emitting = {name for service in services for name, row in service.operations.items() if row.emits}
-    return {name: told(handler) if name in emitting else handler for name, handler in handlers.items()}
+        status = StatusPage(house.standings, house.incidents, house.notices, house.clock)
+        return PageDoor([house.catalogue.services["page"]], __version__, status)

@@ -34,7 +34,7 @@ ON_BOTH: dict[str, tuple[str, ...]] = {
     "tests/services/sms": ("test_carriage", "test_sending"),
     "tests/events": ("test_outbox", "test_dispatcher", "test_subscriptions", "test_retention", "test_dead_letters"),
     "tests/delivery": ("test_courier",),
-    "tests/insight": ("test_reports",),
+    "tests/insight": ("test_reports", "test_health", "test_alerts"),
 }
 
 

@@ -63,7 +63,8 @@ def load() -> Catalogue:
         happenings=table(root / "events.toml", Happening),
         event_types={
             name: msgspec.structs.replace(row, name=name)
-            for name, row in table(root / "acs" / "event_types.toml", EventType).items()
+            for vendor in ("acs", "trunkline")
+            for name, row in table(root / vendor / "event_types.toml", EventType).items()
         },
         untold_event_types=table(root / "acs" / "untold_event_types.toml", str),
         delivery_outcomes=table(root / "acs" / "delivery_outcomes.toml", DeliveryOutcome),

@@ -209,7 +209,7 @@ class EventType(Row, frozen=True, kw_only=True):
     `subject` is a template over what the event carries. `data` maps the payload's keys to what the event
     carries, optionally through a conversion (`"sender_id | identifier"`); `camel` is the same where camel case is
     wanted instead. `id` names what the event carries as its id, otherwise one is derived. `preview_of` marks a former
-    name that is only sent to who asks for it.
+    name that is only sent to who asks for it, `is_named_only` what is told to nobody else whatever the settings say.
     """
 
     on: str
@@ -221,6 +221,7 @@ class EventType(Row, frozen=True, kw_only=True):
     id: str = ""
     time: Literal["full", "seconds"] = "full"
     preview_of: str = ""
+    is_named_only: bool = False
     name: str = ""
 
 

@@ -9,6 +9,7 @@ import typer
 from trunkline import __version__
 from trunkline.cli import (
     account,
+    alert,
     ask,
     backup,
     catalogue,
@@ -16,6 +17,7 @@ from trunkline.cli import (
     demo,
     events,
     explain,
+    health,
     imports,
     inbox,
     key,
@@ -52,6 +54,8 @@ app.command("import")(imports.import_)
 app.command()(backup.backup)
 app.command()(demo.demo)
 app.add_typer(events.app, name="events")
+app.add_typer(alert.app, name="alert")
+app.add_typer(health.app, name="health")
 app.add_typer(account.app, name="account")
 app.add_typer(key.app, name="key")
 app.add_typer(numbers.app, name="numbers")

@@ -215,7 +215,11 @@ class Dispatcher:
             return []
         wrapped: list[tuple[Address, Envelope]] = []
         for template in self._templates.get(event.name, ()):
-            wanting = [one for one in addresses if one.takes_type(template.name, is_preview=template.is_preview)]
+            wanting = [
+                one
+                for one in addresses
+                if one.takes_type(template.name, is_preview=template.is_preview, is_named_only=template.is_named_only)
+            ]
             for envelope in template.wrap(event, topic) if wanting else ():
                 for address in wanting:
                     if address.takes(envelope):

@@ -126,6 +126,7 @@ class Template:
         self.name = row.name
         self.on = row.on
         self.is_preview = bool(row.preview_of)
+        self.is_named_only = row.is_named_only
         self._subject = row.subject
         self._each = row.each
         self._id = row.id

@@ -25,10 +25,10 @@ class Address:
         own = envelopes.headers_of(subscription.name, spec.schema, batched=spec.batched)
         self._headers = {**fixed, **own}
 
-    def takes_type(self, name: str, *, is_preview: bool) -> bool:
+    def takes_type(self, name: str, *, is_preview: bool, is_named_only: bool = False) -> bool:
         """Tell whether events of a type are for it; preview names only when it names them, or all get them."""
-        if is_preview and not self._sieve.names_types:
-            return self._previews
+        if (is_preview or is_named_only) and not self._sieve.names_types:
+            return self._previews and not is_named_only
         return self._sieve.takes_type(name)
 
     def takes(self, envelope: Envelope) -> bool:

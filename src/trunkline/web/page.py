@@ -1,4 +1,4 @@
-"""The page at `/`: says what this server is and where to go on; it holds nothing secret and needs no script."""
+"""The pages: what this server is and where to go on, and how it is; nothing secret on them, and no script."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from trunkline.api.door import Door, retry_header, status_of
 from trunkline.api.exchange import Exchange
 from trunkline.catalogue.rows import Service
 from trunkline.errors import TrunklineError
+from trunkline.web.status import StatusPage
 
 POLICY = (
     "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -21,13 +22,15 @@ POLICY = (
 
 
 class PageDoor(Door):
-    """Serves the page to whoever asks; nobody has to say who he is."""
+    """Serves the pages to whoever asks; nobody has to say who he is."""
 
-    def __init__(self, services: Iterable[Service], version: str) -> None:
-        super().__init__(services, {"GetPage": self.get})
+    def __init__(self, services: Iterable[Service], version: str, status: StatusPage) -> None:
+        super().__init__(services, {"GetPage": self.get, "GetStatus": self.get_status})
         text = (files("trunkline.web") / "page.html").read_text(encoding="utf-8")
         self._page = text.replace("{version}", version)
         self._policy = POLICY.format(digest=style_digest(text))
+        self._status = status
+        self._status_policy = POLICY.format(digest=style_digest(status.template.replace("{{", "{").replace("}}", "}")))
 
     async def identify(self, exchange: Exchange) -> None:
         """Let everyone in."""
@@ -35,6 +38,10 @@ class PageDoor(Door):
     async def get(self, _exchange: Exchange) -> Response:
         """Give the page."""
         return HTMLResponse(self._page)
+
+    async def get_status(self, _exchange: Exchange) -> Response:
+        """Give the status page."""
+        return HTMLResponse(await self._status.page(), headers={"Content-Security-Policy": self._status_policy})
 
     def refuse(self, exchange: Exchange, error: TrunklineError) -> Response:  # noqa: ARG002 - the same for all
         """Say in plain words what is wrong."""
@@ -47,7 +54,7 @@ class PageDoor(Door):
         """Add what keeps a page safe."""
         headers = response.headers
         headers["MS-CV"] = exchange.ms_cv
-        headers["Content-Security-Policy"] = self._policy
+        headers.setdefault("Content-Security-Policy", self._policy)
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Referrer-Policy"] = "no-referrer"
         headers["Cache-Control"] = "no-cache"

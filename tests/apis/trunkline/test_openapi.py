@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tests.insight.scene import begin, kept, pass_minute
 from tests.support.asgi import Answer
 from tests.support.world import World
 from trunkline import __version__
@@ -28,6 +29,7 @@ DOCUMENT = document(load(), __version__, Connection)
 SERVICE = load().services["api"]
 NUMBER = "+15555550123"
 ASKED = {"measures": ["samples.count", "samples.mos_avg"], "by": ["edge", "codec"], "step": "hour", "top": {"most": 1}}
+ALERT = {"criteria": [{"measure": "requests.count", "when": "above", "value": 5}], "window_minutes": 15}
 SAMPLES = [{"call_id": "c", "edge": edge, "mos": mos} for edge in ("sdk", "sdk", "sip") for mos in (4.1, 4.2)]
 # method, path, body (or none): together every operation, some in several ways
 REQUESTS: list[tuple[str, str, Any]] = [
@@ -35,6 +37,19 @@ REQUESTS: list[tuple[str, str, Any]] = [
     ("GET", "/readyz", None),
     ("GET", "/metrics", None),
     ("GET", "/api/v1/openapi.json", None),
+    ("GET", "/api/v1/health?account=trunkline", None),
+    ("GET", "/api/v1/incidents?days=7", None),
+    ("GET", "/api/v1/incidents/{incident}", None),
+    ("PUT", "/api/v1/alerts/busy", ALERT),
+    ("PUT", "/api/v1/alerts/busy", {**ALERT, "enabled": False}),
+    ("GET", "/api/v1/alerts?account=trunkline", None),
+    ("GET", "/api/v1/alerts/busy", None),
+    ("DELETE", "/api/v1/alerts/busy", None),
+    ("POST", "/api/v1/notices", {"kind": "maintenance", "text": "Soon.", "from": "2026-11-22T00:00Z"}),
+    ("POST", "/api/v1/notices", {"kind": "advisory", "text": "Mind the step.", "service": "chat"}),
+    ("GET", "/api/v1/notices", None),
+    ("GET", "/api/v1/health", None),
+    ("DELETE", "/api/v1/notices/{notice}", None),
     ("GET", "/api/v1/catalogue?q=chat", None),
     ("GET", "/api/v1/explain?q=487/540487", None),
     ("GET", "/api/v1/explain?q=SendChatMessage", None),
@@ -150,20 +165,25 @@ def test_every_answer_is_as_described(own: Any, world: World) -> None:
     """Of every operation, with bodies that the document allows."""
     key = world.house.resources.get("trunkline").api_key
     world.house.hindrance = ""
+    begin(world)
+    for _ in range(5):
+        pass_minute(world, bad=4)
     done = set()
-    key_id = ""
+    made = {"{incident}": kept(world)[0].id}
     for method, target, body in REQUESTS:
         operation = operation_of(method, target)
         given = {} if body is None else {"json": body}
         if body is not None:
             checker(operation["requestBody"]["content"]["application/json"]["schema"]).validate(body)
-        path = target.replace("{id}", key_id)
+        path = target
+        for word, one in made.items():
+            path = path.replace(word, one)
         answer = world.call(method, path if "?" in path else f"{path}?", token=key, **given)
         assert answer.status < 300, (target, answer.body)
         check(operation, answer)
         done.add(operation["operationId"])
-        if operation["operationId"] == "CreateKey":
-            key_id = answer.json["id"]
+        if operation["operationId"] in {"CreateKey", "CreateNotice"}:
+            made["{id}" if operation["operationId"] == "CreateKey" else "{notice}"] = answer.json["id"]
     assert done == set(SERVICE.operations)
 
 

@@ -40,7 +40,9 @@ class EventGridHandlers:
     """The operations of event subscriptions."""
 
     def __init__(self, catalogue: Catalogue, subscriptions: Subscriptions, callers: Callers) -> None:
-        self._default_types = [name for name, row in catalogue.event_types.items() if not row.preview_of]
+        self._default_types = [
+            name for name, row in catalogue.event_types.items() if not (row.preview_of or row.is_named_only)
+        ]
         self._types = {name.lower(): name for name in (*catalogue.event_types, *catalogue.untold_event_types)}
         self._subscriptions = subscriptions
         self._callers = callers

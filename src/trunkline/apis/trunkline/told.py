@@ -8,7 +8,9 @@ import msgspec
 
 from trunkline.apis.trunkline import answers
 from trunkline.apis.trunkline.accounts import AccountRequest
+from trunkline.apis.trunkline.alerts import AlertRequest
 from trunkline.apis.trunkline.asked import AskRequest, RowsRequest
+from trunkline.apis.trunkline.incidents import MOST_DAYS, USUAL_DAYS, NoticeRequest
 from trunkline.apis.trunkline.ingest import LONGEST_KEY, OPERATIONS
 from trunkline.apis.trunkline.keys import KeyRequest
 from trunkline.apis.trunkline.numbers import TextRequest
@@ -53,9 +55,9 @@ class ConnectionOf:
 _COUNT = {"type": "integer", "minimum": 0, "maximum": MOST}
 ACCOUNT = Given("account", "The account it is about; the caller's own unless named.")
 IN_PATH = {
-    "name": Given("name", "The name of the account, or of the subscription."),
+    "name": Given("name", "The name of the account, the subscription or the alert rule."),
     "key": Given("key", "Which credential.", {"type": "string", "enum": list(REPLACEABLE)}),
-    "id": Given("id", "The id of the API key."),
+    "id": Given("id", "The id of the API key, the incident or the notice."),
     "file": Given("file", "The SHA-256 of the file.", {"type": "string", "pattern": "^[0-9a-f]{64}$"}),
     "user": Given("user", "The object id of a Teams user (a GUID), or the user principal name."),
     "number": Given("number", "E.164 like +18005550199, a short code, or a sender name."),
@@ -94,11 +96,27 @@ _POST = Told(
         Given("Content-Encoding", "How the body is packed.", {"type": "string", "enum": ["identity", "gzip", "zstd"]}),
     ),
 )
+_SEEN = Given("account", "Only this account, and the whole server.")
+_DAYS = Given(
+    "days",
+    f"How far back what is over is listed; {USUAL_DAYS} days unless given.",
+    {"type": "integer", "minimum": 1, "maximum": MOST_DAYS},
+)
 TOLD: dict[str, Told] = {
     "GetHealth": Told(answers={200: (answers.Health,)}),
     "GetReadiness": Told(answers={200: (answers.Readiness,), 503: (answers.Readiness,)}),
     "GetState": Told(answers={200: (str,)}, media=(TEXT,)),
     "GetOpenApi": Told(answers={200: (dict[str, Any],)}),
+    "GetServiceHealth": Told(answers={200: (answers.ServiceHealth,)}, query=(_SEEN,)),
+    "ListIncidents": Told(answers={200: (answers.Incidents,)}, query=(_SEEN, _DAYS)),
+    "GetIncident": Told(answers={200: (answers.Incident,)}),
+    "ListAlerts": Told(answers={200: (answers.Alerts,)}, query=(Given("account", "Only the rules of this account."),)),
+    "PutAlert": Told(answers={200: (answers.Alert,), 201: (answers.Alert,)}, body=AlertRequest, query=(ACCOUNT,)),
+    "GetAlert": Told(answers={200: (answers.Alert,)}, query=(ACCOUNT,)),
+    "DeleteAlert": Told(answers={204: ()}, query=(ACCOUNT,)),
+    "CreateNotice": Told(answers={201: (answers.Notice,)}, body=NoticeRequest),
+    "ListNotices": Told(answers={200: (answers.Notices,)}, query=(_DAYS,)),
+    "EndNotice": Told(answers={200: (answers.Notice,)}),
     "GetCatalogue": Told(
         answers={200: (answers.Tables,)}, query=(Given("q", "Only rows in which each of these words stands."),)
     ),
