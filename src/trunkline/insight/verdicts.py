@@ -48,6 +48,8 @@ AT_ONCE = 1000
 """So many legs are judged together."""
 PERIOD_S = 1.0
 NOTED_S = 10.0
+PRESSED_S = 20
+"""So long a lot waits at most for those that bring much."""
 REST = 0.5
 """So long it rests after each lot, for the time that the lot took: loader and requests go first."""
 _WIDEST = timedelta(days=7)
@@ -214,9 +216,14 @@ class Verdicts:
         return lot + 1
 
     async def _breathe(self, began_s: float) -> None:
-        """Rest after a lot, in real time: it is the machine that others need."""
-        if self._rest:
-            await asyncio.sleep(min(PERIOD_S, (monotonic() - began_s) * self._rest))
+        """Rest after a lot, in real time: it is the machine that others need; while much comes in, for longer."""
+        if not self._rest:
+            return
+        await asyncio.sleep(min(PERIOD_S, (monotonic() - began_s) * self._rest))
+        for _ in range(PRESSED_S):
+            if not (self._rest and self._recorder.is_pressed):
+                break
+            await asyncio.sleep(PERIOD_S)
 
     async def _judge(self, rows: Sequence[Row], those: Sequence[Arrived], known_at: datetime) -> None:
         """Judge legs, and keep the verdicts that change something."""

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from trunkline.catalogue.columns import kind_of
 from trunkline.catalogue.facts import Fact
+from trunkline.clock import monotonic
 from trunkline.errors import ConflictError, TrunklineError, UnavailableError
 from trunkline.state.trouble import Trouble, mention
 from trunkline.telemetry.batches import batch
@@ -29,6 +30,7 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 PERIOD_S = 0.25
 AFTER_FAILURE_S = 1.0
+PRESSED_S = 1.0
 PATIENCE_S = 30.0
 DROP_S = 1.0
 
@@ -77,6 +79,7 @@ class Loader:
         self._drained_s = self._dropped_s = -math.inf
         self._is_asked = False
         self.straight = Queue()
+        self._pressed_s = -math.inf
         self._trouble = Trouble(_log, "facts wait in the inbox")
         self.loaded = 0
         self.failures = 0
@@ -118,8 +121,14 @@ class Loader:
         before it, and UnavailableError when the store cannot take it.
         """
         future = self.straight.put(table, rows, chunk)
+        self._pressed_s = monotonic()
         self._wanted.set()
         return future
+
+    @property
+    def is_pressed(self) -> bool:
+        """Tell whether large batches come in now, or came in a moment ago."""
+        return bool(self.straight) or monotonic() - self._pressed_s < PRESSED_S
 
     async def between(self, work: Callable[[], T]) -> T:
         """Do something in the thread that loads, between two loads; return its result."""

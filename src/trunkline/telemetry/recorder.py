@@ -72,6 +72,11 @@ class Recorder:
         """Let batches that wait know that another one is being read: they go together."""
         return self._loader.straight.expected()
 
+    @property
+    def is_pressed(self) -> bool:
+        """Tell whether large batches come in now: what is not urgent waits."""
+        return self._loader.is_pressed
+
     def loaded(self, source: str) -> int:
         """Return how many chunks of a source are in the store; raises UnavailableError. For a thread."""
         return self._store.loaded(source)
