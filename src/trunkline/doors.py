@@ -113,7 +113,6 @@ class Doors:
             house.standings,
             house.incidents,
             house.notices,
-            house.resources,
             callers,
         )
         alerts = MetricAlertHandlers(

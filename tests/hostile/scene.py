@@ -110,6 +110,7 @@ class Scene:
             "identity_id": quote(self.things.other, safe=""),
             "subscription_id": self.resource.subscription_id,
             "subscription": "mine",
+            "group": self.resource.resource_group,
             "name": "mine" if "subscriptions" in operation.path else "trunkline",
             "key": "key2",
             "sid": "leg",

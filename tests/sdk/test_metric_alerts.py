@@ -94,7 +94,8 @@ def test_a_rule_is_made_read_listed_and_deleted(customer: Customer) -> None:
     assert [one.name for one in alerts.list_by_resource_group(group)] == ["Failed lists"]
     alerts.create_or_update(group, "Failed lists", rule(customer, severity=4))
     assert [one.severity for one in alerts.list_by_subscription()] == [4]
-    assert list(alerts.list_by_resource_group("elsewhere")) == []
+    with pytest.raises(ResourceNotFoundError, match="elsewhere"):
+        list(alerts.list_by_resource_group("elsewhere"))
     alerts.delete(group, "Failed lists")
     alerts.delete(group, "Failed lists")
     with pytest.raises(ResourceNotFoundError):

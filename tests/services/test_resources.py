@@ -139,6 +139,12 @@ def test_a_replaced_credential_opens_nothing_any_more(world: World, key: str) ->
     assert resources.by_app_key(after.app_key) is resources.by_api_key(after.api_key) is after
 
 
+LATER = (
+    *("api_keys", "annotations", "flags", "reports", "verdicts", "teams_users"),
+    *("incidents", "watch_marks", "notices", "alert_rules", "mails"),
+)
+
+
 def test_accounts_of_an_older_folder_get_what_they_lack_at_start(world: World) -> None:
     """Once, and keep it; what they had stays."""
     world.run(world.house.resources.create("shop"))
@@ -148,7 +154,7 @@ def test_accounts_of_an_older_folder_get_what_they_lack_at_start(world: World) -
     with writing(engine) as connection:  # back to the schema before
         for column in ("parent", "auth_token", "app_key"):
             connection.exec_driver_sql(f"ALTER TABLE resources DROP COLUMN {column}")
-        for table in ("api_keys", "annotations", "flags", "reports", "verdicts", "teams_users"):
+        for table in LATER:
             connection.exec_driver_sql(f"DROP TABLE {table}")
         connection.exec_driver_sql("ALTER TABLE parcels DROP COLUMN causes")
         connection.exec_driver_sql("ALTER TABLE numbers DROP COLUMN brief_id")

@@ -44,6 +44,8 @@ class Callers:
             )
         principal = await self._principal(bearer)
         exchange.principal, exchange.caller = principal, principal.name
+        if exchange.named is not None and principal.resource not in {"", exchange.named.name}:
+            raise _forbidden(exchange, exchange.named.name)
         if "scope" in exchange.params:
             exchange.resource = self.resource_of(exchange, exchange.params["scope"])
         writes = exchange.method not in {"GET", "HEAD"} and (operation is None or operation.name not in _READING_POSTS)
@@ -75,6 +77,26 @@ class Callers:
         return exchange.params.get("subscription_id", resource.subscription_id).lower() == (
             resource.subscription_id.lower()
         )
+
+    def seen(self, exchange: Exchange) -> list[Resource]:
+        """List the resources that the caller sees under the path's subscription and group, as far as it names them.
+
+        Raises NotFoundError when there are none of that subscription, or of that group.
+        """
+        params = exchange.params
+        found = [one for one in self._resources.all() if self.sees(exchange, one.name)]
+        if not found and "subscription_id" in params:
+            raise NotFoundError(
+                f"The subscription '{params['subscription_id'][:40]}' could not be found.", code="SubscriptionNotFound"
+            )
+        if "group" not in params:
+            return found
+        found = [one for one in found if one.resource_group.lower() == params["group"].lower()]
+        if not found:
+            raise NotFoundError(
+                f"Resource group '{params['group'][:90]}' could not be found.", code="ResourceGroupNotFound"
+            )
+        return found
 
     def challenge(self, exchange: Exchange) -> str:
         """Return what a 401 says in WWW-Authenticate: where bearers come from, as far as that is known."""

@@ -16,7 +16,7 @@ from trunkline.catalogue.azure.ids import resource_id
 from trunkline.errors import InvalidError, NotFoundError, UnservedError
 from trunkline.insight.alerts import AlertRule, AlertRules
 from trunkline.insight.incidents import ALERT, Incidents
-from trunkline.services.resources import Resource, Resources
+from trunkline.services.resources import Resources
 
 
 class MetricAlertHandlers:
@@ -44,11 +44,12 @@ class MetricAlertHandlers:
 
     async def create_or_update(self, exchange: Exchange) -> Response:
         """Make a rule, or replace the one of that name; with another scope it moves to that resource."""
+        seen = {one.name for one in self._callers.seen(exchange)}
         body = exchange.json(AlertForm)
         if len(body.properties.scopes) != 1:
             raise UnservedError("An alert rule here has one scope: one communication resource.")
         resource = self._callers.resource_of(exchange, body.properties.scopes[0])
-        if not _stands_in(exchange, resource):
+        if resource.name not in seen:
             raise InvalidError("The scope is a resource of the path's subscription and group.", target="scopes")
         exchange.resource = resource
         rule = rule_of(body, exchange.params["rule"], resource.name, self._metrics)
@@ -96,11 +97,8 @@ class MetricAlertHandlers:
 
     async def _seen(self, exchange: Exchange) -> list[AlertRule]:
         """List the rules of the path's subscription, and group if it names one, that the caller sees."""
-        return [
-            one
-            for one in await self._rules.all()
-            if self._callers.sees(exchange, one.resource) and _stands_in(exchange, self._resources.get(one.resource))
-        ]
+        seen = {one.name for one in self._callers.seen(exchange)}
+        return [one for one in await self._rules.all() if one.resource in seen]
 
     async def _named(self, exchange: Exchange) -> list[AlertRule]:
         wanted = exchange.params["rule"].lower()
@@ -125,12 +123,3 @@ class MetricAlertHandlers:
         resource = self._resources.get(rule.resource)
         group = f"/subscriptions/{resource.subscription_id}/resourceGroups/{resource.resource_group}"
         return f"{group}/providers/{TYPE}/{rule.name}"
-
-
-def _stands_in(exchange: Exchange, resource: Resource) -> bool:
-    """Tell whether a resource is of the path's subscription, and group if it names one."""
-    group = exchange.params.get("group", resource.resource_group)
-    return [exchange.params["subscription_id"].lower(), group.lower()] == [
-        resource.subscription_id.lower(),
-        resource.resource_group.lower(),
-    ]

@@ -20,7 +20,7 @@ from trunkline.errors import NotFoundError
 from trunkline.insight.incidents import OUTAGE, Incident, Incidents
 from trunkline.insight.standing import Report, Standings
 from trunkline.services.notices import Notices
-from trunkline.services.resources import Resource, Resources
+from trunkline.services.resources import Resource
 
 HISTORY = timedelta(days=90)
 PAGE = 100
@@ -35,7 +35,6 @@ class ResourceHealthHandlers:
         standings: Standings,
         incidents: Incidents,
         notices: Notices,
-        resources: Resources,
         callers: Callers,
     ) -> None:
         self._titles = {one.name: one.title for one in catalogue.services.values()}
@@ -43,7 +42,6 @@ class ResourceHealthHandlers:
         self._standings = standings
         self._incidents = incidents
         self._notices = notices
-        self._resources = resources
         self._callers = callers
 
     def handlers(self) -> dict[str, Handler]:
@@ -86,7 +84,7 @@ class ResourceHealthHandlers:
         if exchange.resource is not None and "scope" in exchange.params:
             names, subscription = {exchange.resource.name}, exchange.resource.subscription_id
         else:
-            seen = self._seen(exchange)
+            seen = self._callers.seen(exchange)
             names = {one.name for one in seen}
             subscription = subscription or (seen[0].subscription_id if len(seen) == 1 else "")
         since = exchange.at - HISTORY
@@ -107,8 +105,7 @@ class ResourceHealthHandlers:
 
     async def list_statuses(self, exchange: Exchange) -> Response:
         """Tell how each resource of the subscription or group is that the caller sees."""
-        group = exchange.params.get("group", "").lower()
-        seen = [one for one in self._seen(exchange) if group in {"", one.resource_group.lower()}]
+        seen = self._callers.seen(exchange)
         report = await self._standings.now([one.name for one in seen])
         incidents = await self._concerning(exchange.at - HISTORY, {one.name for one in seen})
         return _page(exchange, [self._current(exchange, one, report, incidents) for one in seen])
@@ -142,19 +139,6 @@ class ResourceHealthHandlers:
             announced,
             since=max(resource.created_at, exchange.at - HISTORY),
         )
-
-    def _seen(self, exchange: Exchange) -> list[Resource]:
-        """List the resources that the caller sees, under the path's subscription if it names one.
-
-        Raises NotFoundError when there are none of that subscription.
-        """
-        found = [one for one in self._resources.all() if self._callers.sees(exchange, one.name)]
-        if not found and "subscription_id" in exchange.params:
-            raise NotFoundError(
-                f"The subscription '{exchange.params['subscription_id'][:40]}' could not be found.",
-                code="SubscriptionNotFound",
-            )
-        return found
 
 
 def _without_covered(incidents: list[Incident]) -> list[Incident]:
