@@ -38,5 +38,5 @@ def test_outages_and_alerts_are_found_there_too(
     assert (one.requests, one.failures, one.value) == (50, 10, 0.2)
     assert [sample["status"] for sample in one.samples] == [500] * 10
     assert found["alert", "share", "trunkline"].value == 0.2
-    (standing,) = world.run(world.house.reports.now()).resources
+    (standing,) = world.run(world.house.standings.now()).resources
     assert (standing.service, standing.state, standing.failures) == ("chat", "unavailable", 10)

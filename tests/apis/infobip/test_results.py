@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -189,9 +189,9 @@ def test_whoever_fetches_too_early_is_told_to_come_back(calls: Client, monkeypat
     settled = calls.world.house.recorder.settled
     held = asyncio.Event()
 
-    async def wait() -> None:
+    async def wait(tables: Collection[str] = ()) -> None:
         await held.wait()
-        await settled()
+        await settled(tables)
 
     monkeypatch.setattr(calls.world.house.recorder, "settled", wait)
     started = calls.query().json["requestId"]
@@ -208,7 +208,7 @@ def test_a_query_that_a_stop_interrupted_is_answered_after_it(calls: Client, mon
     """As it was asked: of the accounts and of the moment of then."""
     world = calls.world
     held = asyncio.Event()
-    monkeypatch.setattr(world.house.recorder, "settled", held.wait)
+    monkeypatch.setattr(world.house.recorder, "settled", lambda _tables=(): held.wait())
     started = calls.query(["TOTAL_CALL_COUNT"]).json["requestId"]
     world.restart()
     found = {"status": "IN_PROGRESS"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from trunkline.apis.trunkline import answers
+from trunkline.apis.trunkline import answers, insight_answers
 from trunkline.apis.trunkline.accounts import AccountRequest
 from trunkline.apis.trunkline.alerts import AlertRequest
 from trunkline.apis.trunkline.asked import AskRequest, RowsRequest
@@ -107,16 +107,20 @@ TOLD: dict[str, Told] = {
     "GetReadiness": Told(answers={200: (answers.Readiness,), 503: (answers.Readiness,)}),
     "GetState": Told(answers={200: (str,)}, media=(TEXT,)),
     "GetOpenApi": Told(answers={200: (dict[str, Any],)}),
-    "GetServiceHealth": Told(answers={200: (answers.ServiceHealth,)}, query=(_SEEN,)),
-    "ListIncidents": Told(answers={200: (answers.Incidents,)}, query=(_SEEN, _DAYS)),
-    "GetIncident": Told(answers={200: (answers.Incident,)}),
-    "ListAlerts": Told(answers={200: (answers.Alerts,)}, query=(Given("account", "Only the rules of this account."),)),
-    "PutAlert": Told(answers={200: (answers.Alert,), 201: (answers.Alert,)}, body=AlertRequest, query=(ACCOUNT,)),
-    "GetAlert": Told(answers={200: (answers.Alert,)}, query=(ACCOUNT,)),
+    "GetServiceHealth": Told(answers={200: (insight_answers.ServiceHealth,)}, query=(_SEEN,)),
+    "ListIncidents": Told(answers={200: (insight_answers.Incidents,)}, query=(_SEEN, _DAYS)),
+    "GetIncident": Told(answers={200: (insight_answers.Incident,)}),
+    "ListAlerts": Told(
+        answers={200: (insight_answers.Alerts,)}, query=(Given("account", "Only the rules of this account."),)
+    ),
+    "PutAlert": Told(
+        answers={200: (insight_answers.Alert,), 201: (insight_answers.Alert,)}, body=AlertRequest, query=(ACCOUNT,)
+    ),
+    "GetAlert": Told(answers={200: (insight_answers.Alert,)}, query=(ACCOUNT,)),
     "DeleteAlert": Told(answers={204: ()}, query=(ACCOUNT,)),
-    "CreateNotice": Told(answers={201: (answers.Notice,)}, body=NoticeRequest),
-    "ListNotices": Told(answers={200: (answers.Notices,)}, query=(_DAYS,)),
-    "EndNotice": Told(answers={200: (answers.Notice,)}),
+    "CreateNotice": Told(answers={201: (insight_answers.Notice,)}, body=NoticeRequest),
+    "ListNotices": Told(answers={200: (insight_answers.Notices,)}, query=(_DAYS,)),
+    "EndNotice": Told(answers={200: (insight_answers.Notice,)}),
     "GetCatalogue": Told(
         answers={200: (answers.Tables,)}, query=(Given("q", "Only rows in which each of these words stands."),)
     ),
@@ -135,7 +139,7 @@ TOLD: dict[str, Told] = {
     "MintToken": Told(answers={201: (answers.Token,)}, body=TokenRequest),
     "Ask": Told(answers={200: (answers.Points, answers.Explanation)}, body=AskRequest, media=(CSV, ARROW, PARQUET)),
     "Search": Told(
-        answers={200: (answers.Searched,)},
+        answers={200: (insight_answers.Searched,)},
         query=(Given("q", "The id.", {"type": "string", "maxLength": LONGEST_ID}, is_needed=True), ACCOUNT),
     ),
     "ListFacts": Told(answers={200: (answers.Found,)}, body=RowsRequest, media=(CSV, ARROW, PARQUET)),
