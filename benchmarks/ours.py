@@ -6,6 +6,7 @@ import hmac
 import http.client
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -83,6 +84,13 @@ class Ours:
     def fetch(self, path: str, body: bytes) -> bytes:
         """Post a body with the API key and return the answer as it comes."""
         return self._exchange("POST", path, body, {"X-API-Key": self._api_key, **_JSON}, 200)
+
+    def judged(self, patience_s: float) -> bool:
+        """Wait until all calls are judged, at most so long; tells whether they are."""
+        began = time.monotonic()
+        while (waits := self.state()["trunkline_verdicts_pending"] > 0) and time.monotonic() - began < patience_s:
+            time.sleep(1)
+        return not waits
 
     @property
     def basic(self) -> str:

@@ -15,6 +15,9 @@ from benchmarks.query.filled import filled
 from benchmarks.rounds import Contender
 from benchmarks.vendors import pages, queries
 
+_PATIENCE_S = 600.0
+"""So long what an older version has filled may take to be judged, which would slow down what is measured."""
+
 
 def measure(options: Options) -> None:
     """Measure everything that is asked for, and print the report."""
@@ -26,6 +29,7 @@ def measure(options: Options) -> None:
             installed = peers.set_up(Path(__file__).with_name("peers.toml"))
             contenders.append(stack.enter_context(pages.prism(installed, options)))
         server = stack.enter_context(ours.serving("filled", data=found.data))
+        besides["is_judged"] = server.judged(_PATIENCE_S)
         if options.wants("queries"):
             besides["query"] = queries.measured(server, found.year)
         if options.wants("metrics_page"):
