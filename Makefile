@@ -44,7 +44,7 @@ check: $(VENV)/.checked
 	$(BIN)/python -m tools.docs --check
 
 kill: $(VENV)/.tested
-	@ROUNDS=$(ROUNDS) SEED=$(SEED) $(BIN)/python -m pytest -n 0 -m kill --capture=no tests/crash $(ARGS)
+	@ROUNDS=$(ROUNDS) SEED=$(SEED) $(BIN)/python -m pytest -n 0 -m kill --capture=no tests/crash tests/telemetry $(ARGS)
 
 soak: $(VENV)/.tested
 	@MINUTES=$(MINUTES) $(BIN)/python -m pytest -n 0 -m soak --capture=no tests/soak $(ARGS)

@@ -92,7 +92,11 @@ def failing(store: ClickHouseStore, step: int, how: str) -> Iterator[list[Callab
         server.insert, server.run = insert, run
 
 
-@pytest.mark.parametrize("how", ["before", "after", "late", "after, and anew"])
+AT_LENGTH = [pytest.param(how, marks=pytest.mark.kill) for how in ("before", "late")]
+"""Ways to fail that take ten seconds each, and go through the same sweeping as the others: `make kill` tries them."""
+
+
+@pytest.mark.parametrize("how", [*AT_LENGTH, "after", "after, and anew"])
 def test_nothing_is_missing_and_nothing_there_twice_whichever_step_fails(place: Place, how: str) -> None:
     """Every step in turn: an append fails, some of it arrives later, a next try fails, and one made otherwise does not.
 
@@ -159,7 +163,7 @@ def test_what_counts_no_more_is_removed_in_time(place: Place, monkeypatch: pytes
         assert (store.answer(COUNTS), store.loaded("p")) == (expected, 6)
 
 
-@pytest.mark.parametrize("how", ["before", "after"])
+@pytest.mark.parametrize("how", [*AT_LENGTH[:1], "after"])
 def test_a_rollup_stays_whole_whichever_step_of_its_gathering_fails(
     place: Place, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -202,10 +202,10 @@ class Inbox:
         with self._lock:
             del self._pending[: self._boarded]
             more = bool(self._pending)
-            self.stored += self._boarded
             self.durable = max(self.durable, self._last)
             for table, number in self._riding.items():
                 self._durable_by[table] = max(self._durable_by.get(table, 0), number)
+            self.stored += self._boarded  # last: whoever waits for it asks then for the rest
         self._boarded = 0
         if more:
             self._database.nudge()
