@@ -42,17 +42,6 @@ def _state(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-LONG = (
-    *("tests/crash/", "_kill", "_backups", "tests/cli/", "tests/demo/"),
-    *("tests/library/", "tests/conformance/", "tests/state/"),
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the modules that take longest, so that at the end nobody waits for one of them."""
-    items.sort(key=lambda item: not any(part in item.nodeid for part in LONG))
-
-
 def pytest_sessionfinish() -> None:
     """Stop what the run shared."""
     states.close()
