@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from starlette.responses import Response
@@ -74,6 +74,35 @@ class Door:
 
     def dress(self, exchange: Exchange, response: Response) -> None:
         """Add the headers that every answer of the API carries."""
+
+
+class Identifies(Protocol):
+    """Tells who calls."""
+
+    async def identify(self, exchange: Exchange) -> None:
+        """Set the exchange's principal, caller and resource; raises UnauthenticatedError, ForbiddenError."""
+        ...
+
+
+C = TypeVar("C", bound=Identifies)
+
+
+class GuardedDoor(Door, Generic[C]):
+    """A door behind which credentials are verified, by `callers`; its answers are not for a cache unless it says so."""
+
+    def __init__(self, services: Iterable[Service], handlers: Mapping[str, Handler], callers: C) -> None:
+        super().__init__(services, handlers)
+        self.callers = callers
+
+    async def identify(self, exchange: Exchange) -> None:
+        """Verify whatever credentials the request carries."""
+        await self.callers.identify(exchange)
+
+    def dress(self, exchange: Exchange, response: Response) -> None:
+        """Add the id by which a request is found again; nothing here is for a cache."""
+        response.headers["MS-CV"] = exchange.ms_cv
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["X-Content-Type-Options"] = "nosniff"
 
 
 def status_of(error: TrunklineError) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from starlette.responses import Response
 
-from trunkline.api.door import Door, Handler
+from trunkline.api.door import GuardedDoor, Handler
 from trunkline.api.exchange import Exchange
 from trunkline.apis.acs import errors
 from trunkline.apis.acs.auth import Callers
@@ -18,7 +18,7 @@ _ECHOED = 256
 _ERROR_CODE = "extra.error_code"
 
 
-class AcsDoor(Door):
+class AcsDoor(GuardedDoor[Callers]):
     """Speaks to Microsoft's communication SDKs."""
 
     def __init__(
@@ -28,13 +28,8 @@ class AcsDoor(Door):
         callers: Callers,
         limits: Limits | None = None,
     ) -> None:
-        super().__init__(services, handlers)
-        self.callers = callers
+        super().__init__(services, handlers, callers)
         self._limits = limits
-
-    async def identify(self, exchange: Exchange) -> None:
-        """Verify the key's signature or the bearer."""
-        await self.callers.identify(exchange)
 
     def check(self, exchange: Exchange, operation: Operation) -> None:
         """Every operation needs an api-version (any is accepted), and keeps within the limits if they apply."""

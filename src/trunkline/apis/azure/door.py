@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
 from starlette.responses import Response
 
-from trunkline.api.door import Door, Handler
+from trunkline.api.door import GuardedDoor
 from trunkline.api.exchange import Exchange
 from trunkline.apis.azure import errors
 from trunkline.apis.azure.auth import Callers
-from trunkline.catalogue.rows import Operation, Service
+from trunkline.catalogue.rows import Operation
 from trunkline.errors import InvalidError, TrunklineError, UnservedError
 
 _ECHOED = 256
 
 
-class AzureDoor(Door):
+class AzureDoor(GuardedDoor[Callers]):
     """Speaks to Azure's management SDKs."""
-
-    def __init__(self, services: Iterable[Service], handlers: Mapping[str, Handler], callers: Callers) -> None:
-        super().__init__(services, handlers)
-        self.callers = callers
-
-    async def identify(self, exchange: Exchange) -> None:
-        """Verify the bearer and find the resource that the path's scope means."""
-        await self.callers.identify(exchange)
 
     def check(self, exchange: Exchange, operation: Operation) -> None:
         """Every operation but the open ones needs an api-version; any is accepted."""

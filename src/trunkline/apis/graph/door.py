@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
 from starlette.responses import Response
 
-from trunkline.api.door import Door, Handler
+from trunkline.api.door import GuardedDoor
 from trunkline.api.exchange import Exchange
 from trunkline.apis.graph import errors
 from trunkline.apis.graph.auth import Callers
-from trunkline.catalogue.rows import Service
 from trunkline.errors import TrunklineError
 
 
-class GraphDoor(Door):
+class GraphDoor(GuardedDoor[Callers]):
     """Speaks to Graph's SDKs and to Graph Explorer."""
-
-    def __init__(self, services: Iterable[Service], handlers: Mapping[str, Handler], callers: Callers) -> None:
-        super().__init__(services, handlers)
-        self.callers = callers
-
-    async def identify(self, exchange: Exchange) -> None:
-        """Verify the bearer."""
-        await self.callers.identify(exchange)
 
     def refuse(self, exchange: Exchange, error: TrunklineError) -> Response:
         """Render Graph's error body."""
