@@ -9,8 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-
-pytest.importorskip("infobip_api_client")
 from infobip_api_client.api_client import ApiClient, Configuration
 from infobip_api_client.exceptions import BadRequestException, NotFoundException, UnauthorizedException
 

@@ -14,7 +14,7 @@ from azure.mgmt.monitor import MonitorManagementClient
 from azure.mgmt.monitor import models as m
 
 from tests.sdk.outage import break_down, pass_minute, serving, suffer
-from tests.support.customer import UNSIGNED, Bearer, Customer, visiting
+from tests.support.customer import UNSIGNED, Customer, visiting
 from trunkline.library.served import Server
 
 
@@ -34,14 +34,7 @@ def customer(server: Server) -> Iterator[Customer]:
 
 def client_of(customer: Customer, token: str = UNSIGNED) -> Any:
     """Return Microsoft's client."""
-    client = MonitorManagementClient(
-        Bearer(token),
-        customer.resource.subscription_id,
-        base_url=customer.served.url,
-        credential_scopes=[f"{customer.served.url}/.default"],
-        **customer.options,
-    )
-    return customer.enter(client)
+    return customer.managing(MonitorManagementClient, token)
 
 
 def rule(customer: Customer, **given: Any) -> m.MetricAlertResource:

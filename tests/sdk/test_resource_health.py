@@ -11,7 +11,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.resourcehealth import ResourceHealthMgmtClient
 
 from tests.sdk.outage import break_down, pass_minute, serving, suffer
-from tests.support.customer import UNSIGNED, Bearer, Customer, visiting
+from tests.support.customer import UNSIGNED, Customer, visiting
 from trunkline.library.served import Server
 
 
@@ -31,14 +31,7 @@ def customer(server: Server) -> Iterator[Customer]:
 
 def client_of(customer: Customer, token: str = UNSIGNED) -> Any:
     """Return Microsoft's client."""
-    client = ResourceHealthMgmtClient(
-        Bearer(token),
-        customer.resource.subscription_id,
-        base_url=customer.served.url,
-        credential_scopes=[f"{customer.served.url}/.default"],
-        **customer.options,
-    )
-    return customer.enter(client)
+    return customer.managing(ResourceHealthMgmtClient, token)
 
 
 def test_an_outage_is_seen_begins_and_is_over(server: Server, customer: Customer) -> None:

@@ -6,7 +6,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -88,15 +88,18 @@ class Customer:
 
     def grid(self, token: str = UNSIGNED) -> EventGridManagementClient:
         """Return a client of Event Grid's control plane."""
-        client = EventGridManagementClient(
+        return self.managing(EventGridManagementClient, token)
+
+    def managing(self, kind: Callable[..., Any], token: str = UNSIGNED) -> Any:
+        """Return a client of a kind that manages what is in the subscription."""
+        client = kind(
             Bearer(token),
             self.resource.subscription_id,
             base_url=self.served.url,
             credential_scopes=[f"{self.served.url}/.default"],
             **self.options,
         )
-        self.enter(client)
-        return client
+        return self.enter(client)
 
     def metrics(self, token: str = UNSIGNED) -> MetricsClient:
         """Return a client of Azure Monitor's metrics."""

@@ -83,7 +83,7 @@ def regenerate_key(
 def _show(answer: object, *, as_json: bool) -> None:
     found = msgspec.convert(answer, Connection)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        printout.as_json(found)
         return
     lines = [printout.line("account", found.account)]
     lines += [printout.line("parent", found.parent)] if found.parent else []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from trunkline.cli import options, printout, remote
@@ -75,7 +74,7 @@ def list_alerts(
     """List the rules."""
     found = remote.found(data, url, api_key).call("GET", remote.at("alerts"), account=account)["alerts"]
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        printout.as_json(found)
         return
     rows = [{**one, "every": f"{one['every_minutes']} min"} for one in found]
     printout.table("Alert rules", _COLUMNS, rows)

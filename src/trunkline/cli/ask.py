@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import msgspec
 import typer
 
 from trunkline.cli import options, plot, printout, remote
@@ -77,7 +76,7 @@ def _form(form: Form, output: Path | None) -> Form:
 
 def _explain(plan: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(plan)).decode())
+        printout.as_json(plan)
         return
     for word, meaning in plan.get("meant", {}).items():
         typer.echo(f"-- {word} is {meaning}")

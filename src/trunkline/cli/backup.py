@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from trunkline.cli import options, printout, remote
@@ -46,7 +45,7 @@ def backup(
         move(Path(made["folder"]), folder)
         made |= {"folder": str(folder), "name": folder.name}
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(made)).decode())
+        printout.as_json(made)
         return
     typer.echo(f"{made['folder']}  {made['bytes'] / 2**20:.1f} MiB")
     if not url:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from trunkline.catalogue.load import load
@@ -34,7 +33,7 @@ def catalogue(
     """Show the catalogue's tables, or those rows in which every word stands."""
     found = tables(load(), name)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        printout.as_json(found)
         return
     if not any(found.values()):
         typer.echo(f"Nothing in the catalogue is called {name!r}; `trunkline catalogue` shows everything.", err=True)

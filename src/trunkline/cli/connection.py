@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Annotated
 
-import msgspec
 import typer
 
 from trunkline.cli import options, printout, remote
@@ -30,7 +29,7 @@ def connection(
     """Print what a client needs: addresses, connection string, CA file, variables; with --json for programs."""
     found = _patiently(wait, lambda: remote.connected(data, url, api_key, account))
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        printout.as_json(found)
         return
     lines = [*printout.places(found), *printout.credentials(found), "", *printout.variables(found)]
     if account == NAME:

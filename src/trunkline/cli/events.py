@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from trunkline.catalogue.load import load
-from trunkline.cli import options, remote
+from trunkline.cli import options, printout, remote
 from trunkline.errors import UnavailableError
 
 app = typer.Typer(no_args_is_help=True, help="Events: types, subscriptions, dead letters.")
@@ -72,7 +72,7 @@ def list_subscriptions(
     """List the subscriptions."""
     found = remote.found(data, url, api_key).call("GET", remote.at("subscriptions"), account=account)["subscriptions"]
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        printout.as_json(found)
         return
     for one in found:
         wanted = ", ".join(name.rpartition(".")[2] for name in one["types"]) or "every type"

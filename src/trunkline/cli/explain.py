@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-import msgspec
 import typer
 
 from trunkline.catalogue.explaining import KnownCode, Meaning, explanation
 from trunkline.catalogue.load import load
-from trunkline.cli import options
+from trunkline.cli import options, printout
 
 
 def explain(
@@ -26,7 +25,7 @@ def explain(
     """Say what codes mean, whose fault they are and what to do; and what an operation, metric or event type is."""
     known = [explanation(load(), code) for code in codes]
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(known)).decode())
+        printout.as_json(known)
     else:
         for one in known:
             for line in _lines(one):

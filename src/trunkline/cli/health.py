@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from trunkline.cli import options, printout, remote
@@ -125,7 +124,7 @@ def end_notice(
 
 
 def _as_json(found: Any) -> None:
-    typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+    printout.as_json(found)
 
 
 def _incident(one: dict[str, Any]) -> dict[str, Any]:

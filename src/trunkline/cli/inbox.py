@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
-import msgspec
 import typer
 
 from trunkline.cli import options, printout, remote
@@ -42,7 +41,7 @@ def inbox(
         conditions |= {"wait_s": f"{wait:f}", "count": str(least)}
     found = list(_found(remote.found(data, url, api_key), conditions, limit))
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        printout.as_json(found)
     elif found:
         printout.table("What was sent, newest first", COLUMNS, [_shown(one) for one in found])
     if len(found) < least:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 import typer
 
 from trunkline.cli import options, printout, remote
@@ -29,7 +28,7 @@ def create(
     body = {"name": name, "role": role, "account": account, "expires": expires}
     made = remote.found(data, url, api_key).call("POST", remote.at("keys"), body)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(made)).decode())
+        printout.as_json(made)
         return
     typer.echo(made["key"])
     typer.echo(
@@ -52,7 +51,7 @@ def list_keys(
     """List the keys, without their secrets."""
     found = remote.found(data, url, api_key).call("GET", remote.at("keys"), account=account)["keys"]
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        printout.as_json(found)
         return
     rows = [
         {

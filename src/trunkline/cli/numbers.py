@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 import typer
 
-from trunkline.cli import options, remote
+from trunkline.cli import options, printout, remote
 
 app = typer.Typer(no_args_is_help=True, help="Numbers: what an account sends text messages from, and gets them at.")
 Number = Annotated[str, typer.Argument(help="E.164 like +18005550199, a short code, or a sender name.")]
@@ -25,7 +24,7 @@ def list_numbers(
     """List the numbers."""
     found = remote.found(data, url, api_key).call("GET", remote.at("numbers"), account=account)["numbers"]
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        printout.as_json(found)
         return
     for one in found:
         where = "  (setting)" if one["from_settings"] else ""

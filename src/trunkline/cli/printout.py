@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -99,6 +100,11 @@ def security(settings: Settings) -> str:
     if settings.hmac_mode == "lenient":
         words += "; LENIENT: wrong access-key signatures are accepted and counted"
     return line("authentication", words)
+
+
+def as_json(value: Any) -> None:
+    """Print a value as JSON that people can read."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
 
 
 def line(label: str, value: str) -> str:

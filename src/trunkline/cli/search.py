@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from trunkline.cli import options, remote
+from trunkline.cli import options, printout, remote
 
 _STYLES = {"debug": "dim", "info": "", "warning": "yellow", "error": "red"}
 
@@ -27,7 +26,7 @@ def search(
     """Tell what an id is, and what happened: requests, messages, calls, events, deliveries."""
     found = remote.found(data, url, api_key).call("GET", remote.at("search"), q=wanted, account=account)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        printout.as_json(found)
         return
     for meaning in found["found"]:
         typer.echo(f"{wanted} is {meaning['text']} (account {meaning['account']}).")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 import typer
 
-from trunkline.cli import options, remote
+from trunkline.cli import options, printout, remote
 
 app = typer.Typer(no_args_is_help=True, help="Teams users: who may exchange a Teams token, by their licences.")
 User = Annotated[str, typer.Argument(help="The object id (a GUID), or the user principal name.")]
@@ -24,7 +23,7 @@ def list_users(
     """List the Teams users."""
     found = remote.found(data, url, api_key).call("GET", remote.at("teams-users"))["teams_users"]
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        printout.as_json(found)
         return
     for one in found:
         eligible = "eligible" if one["eligible"] else "not eligible"

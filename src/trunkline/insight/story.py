@@ -14,6 +14,7 @@ import msgspec
 
 from trunkline.catalogue.columns import tables
 from trunkline.insight.sentences import Entry, of_fact, of_samples
+from trunkline.telemetry.finding import Places
 from trunkline.telemetry.questions import Condition, Row, Rows, Series
 from trunkline.telemetry.recorder import Recorder
 
@@ -106,23 +107,23 @@ class Stories:
                     if table == _SAMPLES:
                         gathered.measured[one] = (spans[0].first, spans[-1].last + timedelta(microseconds=1))
                     else:
-                        gathered.take(one, table, await self._rows(table, one, gathered.where))
+                        gathered.take(one, table, await self._rows(table, {one: spans}, gathered.where))
             fresh = sorted(gathered.leading - set(gathered.ids))[: _MOST_IDS - len(gathered.ids)]
             if not fresh:
                 break
 
-    async def _rows(self, table: str, wanted: str, where: tuple[Condition, ...]) -> list[Row]:
+    async def _rows(self, table: str, places: Places, where: tuple[Condition, ...]) -> list[Row]:
         start, end = _EVER
-        return await self._recorder.rows(
+        return await self._recorder.rows_of(
+            places,
             Rows(
                 fact=table,
                 start=start,
                 end=end,
-                id=wanted,
                 where=where,
                 newest_first=True,
                 limit=MOST_OF_A_FACT + 1,
-            )
+            ),
         )
 
     async def _readings(self, gathered: _Gathered) -> list[Entry]:

@@ -19,7 +19,7 @@ from trunkline.clock import from_microseconds, microseconds
 from trunkline.errors import OverloadedError, UnavailableError
 from trunkline.state.database import Database
 from trunkline.telemetry import calendar
-from trunkline.telemetry.finding import OF_CALLS, Kin, bearers, bearing, found, kin, within
+from trunkline.telemetry.finding import OF_CALLS, Kin, Places, bearers, bearing, found, kin, within
 from trunkline.telemetry.inbox import Before, Beside, Block, Inbox
 from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.plan import Plan
@@ -169,10 +169,10 @@ class Recorder:
         await self.settled(OF_CALLS)
         return await self._in_thread(partial(kin, self._store, self._planner), leg)
 
-    async def rows_of(self, kin: Kin, question: Rows) -> list[Row]:
-        """Return facts that bear the ids of a leg, where they are known to lie; raises as `ask` does."""
+    async def rows_of(self, places: Places, question: Rows) -> list[Row]:
+        """Return facts that bear any of some ids, where they are known to lie; raises as `ask` does."""
         self._planner.rows(question)
-        return await self._in_thread(partial(self._found, partial(within, places=kin.places)), question)
+        return await self._in_thread(partial(self._found, partial(within, places=places)), question)
 
     def _found(self, find: Callable[..., Iterable[tuple[Any, ...]]], question: Rows) -> list[Row]:
         columns = [(name, column.of is datetime) for name, column in self._planner.shown(question).items()]

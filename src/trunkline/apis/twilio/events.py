@@ -49,7 +49,7 @@ class EventHandlers:
             limit=paging.size + 1,
             skip=paging.offset,
         )
-        rows = await self._recorder.rows_of(kin, question)
+        rows = await self._recorder.rows_of(kin.places, question)
         return json_response(paged(exchange, paging, "events", [self._shown(leg, row) for row in rows]))
 
     def _shown(self, leg: Leg, row: Mapping[str, Any]) -> dict[str, Any]:
