@@ -228,7 +228,7 @@ def test_answers_are_forgotten_when_their_time_is_over(make_world: Callable[...,
     world.advance(3500)
     young = ask(world)
     world.advance(200)
-    for _ in range(100):
+    for _ in range(1000):
         if not find_or_none(world, old):
             break
         world.run(asyncio.sleep(0.02))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import duckdb
 import pytest
@@ -86,6 +87,8 @@ def test_any_id_finds_what_bears_it(
     moments = [moment for moment, _, _ in expected]
     shown = [lookup_moment(row) for row in rows]
     assert shown == (moments[::-1] if is_newest_first else moments)[:limit]
+    with mock.patch.object(finding, "_FEW", 0):  # so few are too many to be sorted here
+        assert found(store, "calls", wanted, where=where, limit=limit, newest_first=is_newest_first) == rows
 
 
 def lookup_moment(row: dict[str, Any]) -> datetime:

@@ -152,30 +152,35 @@ class Planner:
         spans (one at least), both ends included, which do not overlap. Raises InvalidError for an unknown table or
         column.
         """
+        read = self._read(question, ids, spans)
+        direction = "DESC" if question.newest_first else "ASC"
+        order = ", ".join(f"{place + 1} {direction} NULLS LAST" for place in self.order(question))
+        return joined("", [read, Plan(f" ORDER BY {order} LIMIT ? OFFSET ?", (question.limit, question.skip))])
+
+    def unordered(
+        self, question: Rows, ids: Sequence[str], spans: Sequence[tuple[datetime, datetime]], limit: int
+    ) -> Plan:
+        """Plan as `rows` does, but so many at most, as they come: few are sooner sorted by who asked."""
+        return joined("", [self._read(question, ids, spans), Plan(" LIMIT ?", (limit,))])
+
+    def order(self, question: Rows) -> list[int]:
+        """Return the places of the columns by which rows are ordered: a moment, then ids; an unknown moment is last."""
+        places = list(self.shown(question))
+        named = (name for name, column in DIMENSIONS[question.fact].items() if column.is_id)
+        return [places.index(name) for name in (question.order, *named)]
+
+    def _read(self, question: Rows, ids: Sequence[str], spans: Sequence[tuple[datetime, datetime]]) -> Plan:
         table = question.fact
-        self.check_fact(table)
         columns = self.shown(question)
-        named = [name for name, column in DIMENSIONS[table].items() if column.is_id]
         shown = [
             self._dialect.moment_us.format(column=name) if column.of is datetime else name
             for name, column in columns.items()
         ]
         where = self._conditions.within(table, question.start, question.end, question.where)
-        direction = "DESC" if question.newest_first else "ASC"
-        places = (list(columns).index(name) + 1 for name in (question.order, *named))
-        order = ", ".join(f"{place} {direction} NULLS LAST" for place in places)
-        if ids:
-            every = [*named, *(("foreign_ids",) if "foreign_ids" in DIMENSIONS[table] else ())]
-            where = joined(" AND ", [where, self._bears(table, ids, every)])
-        read = (
-            _within(table, ", ".join(shown), where, spans)
-            if ids
-            else joined(
-                "",
-                [Plan(f"SELECT {', '.join(shown)} FROM {table} WHERE "), where],  # noqa: S608 - names only
-            )
-        )
-        return joined("", [read, Plan(f" ORDER BY {order} LIMIT ? OFFSET ?", (question.limit, question.skip))])
+        if not ids:
+            return joined("", [Plan(f"SELECT {', '.join(shown)} FROM {table} WHERE "), where])  # noqa: S608 - names only
+        every = [name for name, column in DIMENSIONS[table].items() if column.is_id or name == "foreign_ids"]
+        return _within(table, ", ".join(shown), joined(" AND ", [where, self._bears(table, ids, every)]), spans)
 
     def shown(self, question: Rows) -> dict[str, Column]:
         """Return the columns that the facts have which a question asks for; raises InvalidError for an unknown one."""

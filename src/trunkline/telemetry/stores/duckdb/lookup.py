@@ -14,6 +14,7 @@ import duckdb
 from trunkline.catalogue.columns import columns, kind_of
 from trunkline.catalogue.facts import KINDS, Fact
 from trunkline.telemetry.store import Span
+from trunkline.telemetry.stores.duckdb.statements import read
 
 FOREIGN = "foreign_ids"
 """The map in which other systems' ids of a fact stand."""
@@ -24,6 +25,7 @@ _REPEATING = {"attempts", "call_events", "samples"}
 """Facts many of which bear one id: their entries are brought together at once, the rest when they are sorted out."""
 _PROBE = "trunkline"
 _FEW = 2000
+_SINGLY = 3
 _Days = dict[tuple[int, int, date], tuple[datetime, datetime]]
 _FORM = 2
 """What is entered; entries of form 1 had no digests."""
@@ -128,7 +130,8 @@ def spans(cursor: duckdb.DuckDBPyConnection, wanted: Sequence[str]) -> dict[str,
     found: dict[str, list[Span]] = {one: [] for one in wanted}
     if not found:
         return found
-    hashes = cursor.execute(f"SELECT {', '.join(['hash(?)'] * len(found))}", list(found)).fetchone() or ()
+    asked = read(cursor, f"SELECT {', '.join(['hash(?)'] * len(found))}")
+    hashes = cursor.execute(asked, list(found)).fetchone() or ()
     named = dict(zip(hashes, found, strict=True))
     for (hashed, fact, _), (first, last) in sorted(
         _by_day(cursor, hashes).items(), key=lambda one: (one[1][0], one[0])
@@ -139,11 +142,11 @@ def spans(cursor: duckdb.DuckDBPyConnection, wanted: Sequence[str]) -> dict[str,
 
 def _by_day(cursor: duckdb.DuckDBPyConnection, hashes: Sequence[int]) -> _Days:
     """Return the first and the last moment of the entries of some hashes, by hash, fact and day."""
-    read, bound = _entries(hashes)
-    some = cursor.execute(f"{read} LIMIT {_FEW}", bound).fetchall()
+    asked, bound = _entries(hashes)
+    some = cursor.execute(read(cursor, f"{asked} LIMIT {_FEW}"), bound).fetchall()
     if len(some) == _FEW:  # what few bear is sooner brought together here
         some = cursor.execute(
-            f"SELECT hash, fact, min(first), max(last) FROM ({read}) GROUP BY hash, fact, date_trunc('day', first)",  # noqa: S608
+            f"SELECT hash, fact, min(first), max(last) FROM ({asked}) GROUP BY hash, fact, date_trunc('day', first)",  # noqa: S608
             bound,
         ).fetchall()
     days: _Days = {}
@@ -160,7 +163,9 @@ def _entries(hashes: Sequence[int]) -> tuple[str, list[int]]:
     for hashed in hashes:
         parted.setdefault(f"ids.part_{hashed % PARTS:02}", []).append(hashed)
     parts = [
-        f"SELECT hash, fact, first, last FROM {name} WHERE hash IN ({', '.join('?' * len(those))})"  # noqa: S608 - names only
+        f"SELECT hash, fact, first, last FROM {name} WHERE hash {same}"  # noqa: S608 - names only
         for name, those in parted.items()
+        # a list of two takes the engine longer than two readings
+        for same in (["= ?"] * len(those) if len(those) <= _SINGLY else [f"IN ({', '.join('?' * len(those))})"])
     ]
     return " UNION ALL ".join(parts), [hashed for those in parted.values() for hashed in those]

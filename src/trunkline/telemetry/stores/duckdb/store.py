@@ -26,6 +26,7 @@ from trunkline.telemetry.store import NONE_REPLACED, Span
 from trunkline.telemetry.stores.duckdb import lookup, room
 from trunkline.telemetry.stores.duckdb.frozen import Frozen
 from trunkline.telemetry.stores.duckdb.schema import filled, gathered, prepare
+from trunkline.telemetry.stores.duckdb.statements import read
 from trunkline.telemetry.stores.duckdb.trouble import first_line, is_trouble, refusal
 
 _CHECKPOINT_S = 300.0
@@ -204,7 +205,8 @@ class DuckDBStore:
     def answer(self, plan: Plan) -> list[tuple[Any, ...]]:
         """Run a planned question and return its rows; raises UnavailableError."""
         with self._asked():
-            return self._cursor().execute(plan.sql, list(plan.bound)).fetchall()
+            cursor = self._cursor()
+            return cursor.execute(read(cursor, plan.sql), plan.bound).fetchall()
 
     def table(self, plan: Plan) -> Any:
         """Run a planned question and return its answer as an Arrow table; raises UnavailableError."""
