@@ -107,7 +107,7 @@ def test_what_the_server_refuses_is_final_or_not(answer: str, kind: type[Trunkli
 def test_a_wrong_password_is_told_and_not_shown(trust: Trust) -> None:
     """Whoever mends it gets the letter."""
     with serving_mail(trust.tls, locked=True) as server:
-        with pytest.raises(UnavailableError, match=r"535|password") as caught:
+        with pytest.raises(UnavailableError, match="535") as caught:
             send(f"smtp://{USER}:wr0ngpassword@localhost:{server.port}", trust.ca_file)
         assert server.offers == 0
     assert "wr0ngpassword" not in str(caught.value)
