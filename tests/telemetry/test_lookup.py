@@ -22,7 +22,7 @@ from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.questions import Condition, Rows
 from trunkline.telemetry.store import Store
-from trunkline.telemetry.stores.duckdb import DuckDBStore, lookup
+from trunkline.telemetry.stores.duckdb import DuckDBStore, lookup, parts
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ALWAYS = {"start": NOW - timedelta(days=3000), "end": NOW + timedelta(days=1)}
@@ -158,6 +158,33 @@ def test_ids_that_wait_are_sorted_out_when_there_are_many(tmp_path: Path, monkey
     store.forget("requests", ago(7, -60))
     assert store.spans(["cv7"])["cv7"] == []
     assert len(store.spans(["cv6"])["cv6"]) == 1
+    store.close()
+
+
+def test_parts_are_put_into_order_while_it_is_calm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of them is lost, entries of a day become one, and what is forgotten counts no more."""
+    monkeypatch.setattr(lookup, "FLUSHED", 1)
+    monkeypatch.setattr(parts, "LEAST", 1)
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    for seconds in (0, 60, 120):
+        legs = [Call(happened_at=ago(days, seconds), resource="r", leg_id=f"l{days}") for days in range(100)]
+        append(store, {"calls": [*legs, Call(happened_at=ago(1, seconds), resource="r", leg_id="many")]})
+        store.tidy(is_calm=False)
+    assert store._parts.due is not None
+    before = store.spans(["l7", "many"])
+    while store._parts.due is not None:
+        store.tidy()
+    for number, name in lookup.parts():
+        hashes = [row[0] for row in store.answer(Plan(f"SELECT hash FROM {name}"))]  # noqa: S608 - a name
+        assert hashes == sorted(hashes)
+        assert len(hashes) == store._parts._many[number]
+    assert store.spans(["l7", "many"]) == before
+    store.close()
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    assert store._parts.due is None
+    store.forget("calls", ago(50))
+    assert (store.spans(["l60"])["l60"], store.spans(["l7", "many"])) == ([], before)
+    assert sum(store._parts._in_order.values()) == sum(store._parts._many.values())
     store.close()
 
 

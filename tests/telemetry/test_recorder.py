@@ -83,9 +83,9 @@ class Faulty:
         """Ask the store."""
         return self.inner.answer(plan)
 
-    def tidy(self) -> None:
+    def tidy(self, *, is_calm: bool = True) -> None:
         """Tidy the store."""
-        self.inner.tidy()
+        self.inner.tidy(is_calm=is_calm)
 
     def close(self) -> None:
         """Close the store."""

@@ -197,7 +197,7 @@ class Loader:
 
     def _tidy(self) -> None:
         """Do what is due in the store between two loads (loader thread)."""
-        self._store.tidy()
+        self._store.tidy(is_calm=not self.is_pressed)
         if self._forgetting is not None:
             self._forgetting.go_on()
 

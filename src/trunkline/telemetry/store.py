@@ -91,8 +91,11 @@ class Store(Protocol):
         """
         ...
 
-    def tidy(self) -> None:
-        """Do what is due between writes, such as a checkpoint or bringing rows together; called by the one writer."""
+    def tidy(self, *, is_calm: bool = True) -> None:
+        """Do what is due between writes, such as a checkpoint or bringing rows together; called by the one writer.
+
+        What may wait is done when it is calm: no large batches come in.
+        """
         ...
 
     def freeze(self) -> Frozen:

@@ -208,7 +208,7 @@ class ClickHouseStore:
                 self._server.run(Plan(f"ALTER TABLE {table} DROP PARTITION {one}"))
         return (month,) in partitions
 
-    def tidy(self) -> None:
+    def tidy(self, *, is_calm: bool = True) -> None:  # noqa: ARG002 - nothing here waits for that
         """Bring rollups together, and remove what counts no more: each when it is due; raises UnavailableError."""
         now = time.monotonic()
         is_due = now - self._tidied >= _GATHER_S

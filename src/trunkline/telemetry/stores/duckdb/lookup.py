@@ -1,7 +1,6 @@
 """Ids are found by their hash: where in time the facts lie that bear one.
 
-New entries stand in one table as they come, and go from there by their hash into one of several; so a search reads a
-small part of a few columns, nothing is ever sorted, and no index has to be kept.
+New entries stand in one table as they come, and go from there by their hash into one of several parts.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ _SINGLY = 3
 _Days = dict[tuple[int, int, date], tuple[datetime, datetime]]
 _FORM = 2
 """What is entered; entries of form 1 had no digests."""
+_IN_ORDER = "CREATE TABLE ids.in_order (part UTINYINT, many BIGINT)"
 _SHAPE = "(hash UBIGINT, fact UTINYINT, first TIMESTAMP, last TIMESTAMP)"
 TABLES = tuple(kind.table for kind in KINDS)
 """A fact's table by its number in an entry: new kinds go to the end of KINDS."""
@@ -47,13 +47,15 @@ def missing(connection: duckdb.DuckDBPyConnection, named: set[str]) -> list[str]
     if "hashed_by" in named:
         probed = connection.execute("SELECT hash = hash(?), COLUMNS(*) FROM ids.hashed_by", [_PROBE]).fetchone()
         if probed is not None and probed[0]:
-            return [] if probed[-1] == _FORM else list(_digests_missing(named))
-    changes = ["DROP SCHEMA IF EXISTS ids CASCADE", "CREATE SCHEMA ids"]
+            changes = [] if "in_order" in named else [_IN_ORDER]
+            return changes if probed[-1] == _FORM else [*changes, *_digests_missing(named)]
+    changes = ["DROP SCHEMA IF EXISTS ids CASCADE", "CREATE SCHEMA ids", _IN_ORDER]
     changes += [f"CREATE TABLE {name} {_SHAPE}" for _, name in (*parts(), (0, "ids.fresh"))]
     changes += [_HASHED_BY]
     for kind in KINDS:
         if kind.table in named:
-            changes += [entered(kind.table, id_columns(kind), kind.table), *sorted_out()]
+            changes += [entered(kind.table, id_columns(kind), kind.table)]
+            changes += [*(sorted_out(number, name) for number, name in parts()), "DELETE FROM ids.fresh"]
     return changes
 
 
@@ -105,24 +107,17 @@ def _entry(table: str, rows: str, given: str) -> str:
     return f"{entry}, happened_at, happened_at {bearing}"
 
 
-def sorted_out() -> list[str]:
-    """Return the statements that sort the new entries out."""
-    of_day = "hash, fact, min(first), max(last) FROM ids.fresh"
-    changes = [
-        f"INSERT INTO {name} SELECT {of_day} WHERE hash % {PARTS} = {number} "
-        "GROUP BY hash, fact, date_trunc('day', first)"
-        for number, name in parts()
-    ]
-    return [*changes, "DELETE FROM ids.fresh"]
+def sorted_out(number: int, name: str) -> str:
+    """Return the statement that brings those of the new entries into a part that belong there."""
+    return (
+        f"INSERT INTO {name} SELECT hash, fact, min(first), max(last) FROM ids.fresh "  # noqa: S608 - names only
+        f"WHERE hash % {PARTS} = {number} GROUP BY hash, fact, date_trunc('day', first)"
+    )
 
 
-def forgotten(table: str) -> list[str]:
-    """Return the statements that remove a table's entries from before a moment, which is bound."""
-    fact = TABLES.index(table)
-    return [
-        f"DELETE FROM {name} WHERE fact = {fact} AND last < ?"  # noqa: S608 - names only
-        for name in ("ids.fresh", *(name for _, name in parts()))
-    ]
+def forgotten(table: str, name: str) -> str:
+    """Return the statement that removes a table's entries from before a moment, which is bound, from a part."""
+    return f"DELETE FROM {name} WHERE fact = {TABLES.index(table)} AND last < ?"  # noqa: S608 - names only
 
 
 def spans(cursor: duckdb.DuckDBPyConnection, wanted: Sequence[str]) -> dict[str, list[Span]]:

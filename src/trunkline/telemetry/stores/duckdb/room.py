@@ -48,3 +48,9 @@ def temporary(file: Path) -> Path:
 def clear(file: Path) -> None:
     """Remove what the questions of a server that was killed left there."""
     rmtree(temporary(file), ignore_errors=True)
+
+
+def log_bytes(file: Path) -> int:
+    """Return the size of the log that is not in the file yet."""
+    log = Path(f"{file}.wal")
+    return log.stat().st_size if log.exists() else 0

@@ -25,6 +25,7 @@ from trunkline.telemetry.rollups import rollups
 from trunkline.telemetry.store import NONE_REPLACED, Span
 from trunkline.telemetry.stores.duckdb import lookup, room
 from trunkline.telemetry.stores.duckdb.frozen import Frozen
+from trunkline.telemetry.stores.duckdb.parts import Parts
 from trunkline.telemetry.stores.duckdb.schema import filled, gathered, prepare
 from trunkline.telemetry.stores.duckdb.statements import read
 from trunkline.telemetry.stores.duckdb.trouble import first_line, is_trouble, refusal
@@ -33,6 +34,7 @@ _CHECKPOINT_S = 300.0
 _GATHER_S = 600.0
 _GATHERED = 50_000
 _FORGOTTEN = 1_000_000
+_LONG_LOG = 256 * 1024 * 1024
 _NAMED = {kind.table for kind in KINDS}
 
 
@@ -67,7 +69,7 @@ class DuckDBStore:
         self._is_open = False
         self._frozen: Frozen | None = None
         self._descriptor = -1
-        self._fresh, self._loose = 0, dict[str, int]()
+        self._loose = dict[str, int]()
         try:
             self._open()
             self._writer.execute("SELECT max(number) FROM loaded").fetchall()  # damage may show only when rows are read
@@ -90,14 +92,10 @@ class DuckDBStore:
         self._writer = self._cursor()
         self._checkpointed = self._gathered = time.monotonic()
         prepare(self._writer)
-        self._fresh = self._count("ids.fresh")
+        self._parts = Parts(self._writer)
         touched = dict(self._writer.execute("SELECT fact, count(*) FROM touched GROUP BY 1").fetchall())
         self._loose = {table: touched.get(table, 0) for table in rollups()}
         self._is_open = True
-
-    def _count(self, table: str) -> int:
-        found = self._writer.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - a name
-        return int(found[0]) if found else 0
 
     def loaded(self, source: str) -> int:
         """Return the highest number of that source whose facts are here; raises UnavailableError."""
@@ -127,7 +125,7 @@ class DuckDBStore:
         """Let what came in be found by its ids."""
         names = [name for name in lookup.id_columns(kind_of(table)) if _has_any(rows.column(name))]
         if names:
-            self._fresh += (self._writer.execute(lookup.entered(table, names, "incoming")).fetchone() or (0,))[0]
+            self._parts.enter(self._writer, lookup.entered(table, names, "incoming"))
 
     def _roll(self, table: str) -> None:
         """Add what came in to its rollup."""
@@ -260,11 +258,13 @@ class DuckDBStore:
             self._close_all()
             raise UnavailableError(f"The fact store cannot be opened now: {first_line(error)}.") from error
 
-    def tidy(self) -> None:
-        """Sort out new ids, bring rollups together, checkpoint: each when it is due; raises UnavailableError."""
+    def tidy(self, *, is_calm: bool = True) -> None:
+        """Sort ids out, bring rollups together, checkpoint: each when it is due; raises UnavailableError."""
         now = time.monotonic()
-        if self._is_open and self._fresh >= lookup.FLUSHED:
+        if self._is_open and self._parts.fresh >= lookup.FLUSHED:
             self._sort_out()
+        if self._is_open and is_calm and (number := self._parts.due) is not None:
+            self._order(number)
         is_due = now - self._gathered >= _GATHER_S
         for table, loose in self._loose.items() if self._is_open else ():
             if loose >= _GATHERED or (is_due and loose):
@@ -276,9 +276,14 @@ class DuckDBStore:
 
     def _sort_out(self) -> None:
         with self._writing, self._transaction("write") as writer:
-            for change in lookup.sorted_out():
-                writer.execute(change)
-        self._fresh = 0
+            self._parts.take_in(writer)
+        self._parts.fresh = 0
+
+    def _order(self, number: int) -> None:
+        with self._writing, self._transaction("write") as writer:
+            self._parts.order(writer, number)
+        if room.log_bytes(self._file) > _LONG_LOG:
+            self.checkpoint()
 
     def _gather(self, table: str) -> None:
         """Bring the rows of a rollup together in the hours that gained some."""
@@ -312,14 +317,13 @@ class DuckDBStore:
             if many:
                 for one in (table, rollup.name) if rollup else (table,):
                     writer.execute(f"DELETE FROM {one} WHERE happened_at < ?", [moment])  # noqa: S608 - a name
-                for change in lookup.forgotten(table):
-                    writer.execute(change, [moment])
+                self._parts.forget(writer, table, moment)
         return bool(many == _FORGOTTEN)
 
     def figures(self) -> Mapping[str, int]:
         """Return its size on the disk (`bytes`), `fresh_ids` to be sorted out and `loose_rollup_rows`."""
-        sizes = [file.stat().st_size for file in (self._file, Path(f"{self._file}.wal")) if file.exists()]
-        return {"bytes": sum(sizes), "fresh_ids": self._fresh, "loose_rollup_rows": sum(self._loose.values())}
+        size = self._file.stat().st_size + room.log_bytes(self._file)
+        return {"bytes": size, "fresh_ids": self._parts.fresh, "loose_rollup_rows": sum(self._loose.values())}
 
     def freeze(self) -> Frozen:
         """Hold on to what the file holds now; until it is released no checkpoint comes, and the log grows.
