@@ -19,8 +19,8 @@ from tests.support.clickhouse import Served
 from tests.support.stores import STORES, Place, empty
 from tests.support.world import World
 from tests.telemetry.batched import append
-from trunkline.catalogue.columns import kind_of
-from trunkline.catalogue.facts import KINDS, Call, Message, Request, Sample
+from trunkline.catalogue.columns import columns, kind_of
+from trunkline.catalogue.facts import KINDS, Call, LogLine, Message, Request, Sample
 from trunkline.catalogue.load import load
 from trunkline.errors import UnavailableError
 from trunkline.telemetry.batches import batch, facts_of, schema
@@ -238,6 +238,25 @@ def test_a_number_as_text_reads_the_same_everywhere(store: Any) -> None:
     append(store, {"samples": [Sample(happened_at=NOW, resource="r", call_id="c", rtt_ms=value) for value in given]})
     answer = asked(store, "samples.count", by=("rtt_ms",))
     assert sorted(key for (key,) in answer) == ["", "0.0", "0.25", "1.5", "120000.0", "3.0"]
+
+
+def test_a_line_of_a_log_is_found_by_every_id_in_it(store: Any) -> None:
+    """Also by those of other systems."""
+    empty(store, "log_lines")
+    names = [name for name, column in columns(LogLine).items() if column.is_id]
+    line = LogLine(
+        happened_at=NOW,
+        resource="r",
+        foreign_ids={"leg": "leg-7"},
+        text="x",
+        **{name: f"line {name}" for name in names},
+    )
+    put(store, "log_lines", [line, LogLine(happened_at=NOW, resource="r", text="x", call_id="line other")])
+    planner = Planner(load().measures, store.dialect)
+    assert len(names) > 8
+    for wanted in (*(f"line {name}" for name in names), "leg-7"):
+        rows = found(store, planner, Rows(fact="log_lines", id=wanted, limit=9, **ENDS))
+        assert len(rows) == 1, wanted
 
 
 def test_a_batch_is_there_whole_with_its_numbers_or_not_at_all(place: Place) -> None:

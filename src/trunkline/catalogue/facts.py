@@ -35,6 +35,8 @@ Count = Annotated[int, Rule(least=0, most=_MOST)]
 Amount = Annotated[float, Rule(least=0, most=1e15)]
 Share = Annotated[float, Rule(least=0, most=100)]
 Score = Annotated[float, Rule(least=0, most=5)]
+Prose = Annotated[str, Rule(longest=8000)]
+Json = Annotated[str, Rule(longest=32_000)]
 Map = Annotated[dict[Annotated[str, Rule(shortest=1, longest=60)], Text], Rule(longest=40)]
 
 Direction = Literal["", "inbound", "outbound"]
@@ -46,6 +48,7 @@ NetworkSource = Literal["", "given", "number range"]
 Edge = Literal["unknown", "carrier", "sip", "client", "sdk"]
 Stream = Literal["unknown", "inbound", "outbound", "both"]
 Level = Literal["debug", "info", "warning", "error"]
+LogSource = Literal["client", "server", "import"]
 Status = Literal["", "sent", "delivered", "failed", "received", "read"]
 
 
@@ -306,7 +309,41 @@ class Message(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
     older: Older = {}
 
 
-KINDS: tuple[type[Fact], ...] = (Request, Attempt, Call, Sample, CallEvent, Message)
+class LogLine(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
+    """One line of a log; `happened_at` is when it was written.
+
+    A client's logger wrote it, or it is a row of a log table: one of ours, or one that came from elsewhere. Lines of
+    the same moment stand in the order of their `sequence`.
+    """
+
+    table: ClassVar[str] = "log_lines"
+
+    resource: Annotated[Word, brief("The account; the caller's own when left out.")]
+    text: Annotated[Prose, Rule(shortest=1), brief("The line itself; of a log table's row, what it tells.")]
+    source: Annotated[LogSource, brief("Who wrote it: a client, this server, or another one whose logs came in.")] = (
+        "client"
+    )
+    log_table: Annotated[Word, brief("The log table that it is a row of; nothing for a logger's line.")] = ""
+    logger: Annotated[Word, brief("The logger that wrote it, by its name.")] = ""
+    level: Annotated[Level, brief("How bad it is.")] = "info"
+    operation: Annotated[Word, brief("The operation that it tells of.")] = ""
+    call_id: Annotated[Id, brief("The call, or one of its legs.")] = ""
+    correlation_id: Annotated[Id, brief("What several requests of one undertaking share.")] = ""
+    ms_cv: Annotated[Id, brief("The correlation vector.")] = ""
+    request_id: Annotated[Id, brief("The server's id of the request.")] = ""
+    client_request_id: Annotated[Id, brief("The client's id of the request.")] = ""
+    message_id: Annotated[Id, brief("The message's id.")] = ""
+    thread_id: Annotated[Id, brief("The conversation.")] = ""
+    participant_id: Annotated[Id, brief("The participant of the call.")] = ""
+    user_id: Annotated[Id, brief("The user.")] = ""
+    client_id: Annotated[Id, brief("The client: a browser, a device, an installation.")] = ""
+    session_id: Annotated[Id, brief("The session: from a page's load to its end, a run of a program.")] = ""
+    foreign_ids: Annotated[Map, brief("Other ids that stand in it, by what they are.")] = {}
+    sequence: Annotated[Count, brief("Which line of its session it is.")] = 0
+    body: Annotated[Json, brief("What came with it, as JSON; a log table's row as it was exported.")] = ""
+
+
+KINDS: tuple[type[Fact], ...] = (Request, Attempt, Call, Sample, CallEvent, Message, LogLine)
 """Every kind of fact; a new kind is a class above and a name here."""
 
 

@@ -21,7 +21,7 @@ def import_(
     files: Annotated[list[Path], typer.Argument(help="NDJSON or CSV (also .gz, .zst), Parquet, Arrow.")],
     *,
     fact: Annotated[
-        str, typer.Option(help="calls, samples, requests, call_events or messages; guessed if left out.")
+        str, typer.Option(help="calls, samples, requests, call_events, messages or log_lines; guessed if left out.")
     ] = "",
     ignore_unknown: Annotated[
         bool, typer.Option("--ignore-unknown", help="Leave out columns that the fact has not.")

@@ -64,6 +64,8 @@ def of_samples(point: Point, end: datetime) -> Entry:
 
 
 Told = tuple[str, Level]
+_SHOWN = 300
+"""So much of a line is told; the row has all of it."""
 
 
 def _request(row: Row) -> Told:
@@ -113,6 +115,14 @@ def _message(row: Row) -> Told:
     return f"A message by {row['channel'] or 'an unnamed channel'}{_people(row)}: {status}{when}{why}.", level
 
 
+def _log_line(row: Row) -> Told:
+    who = {"client": "A client", "server": "This server", "import": "Another server"}[row["source"]]
+    where = f" ({row['log_table'] or row['logger']})" if row["log_table"] or row["logger"] else ""
+    about = f", of {row['operation']}" if row["operation"] else ""
+    text = row["text"] if len(row["text"]) <= _SHOWN else f"{row['text'][:_SHOWN]}…"
+    return f"{who} logged{where}{about}: {text}", row["level"]
+
+
 def _people(row: Row) -> str:
     return f"{' from ' + row['sender'] if row['sender'] else ''}{' to ' + row['recipient'] if row['recipient'] else ''}"
 
@@ -123,4 +133,5 @@ _TELLERS: Mapping[str, Callable[[Row], Told]] = {
     "calls": _call,
     "call_events": _call_event,
     "messages": _message,
+    "log_lines": _log_line,
 }

@@ -35,6 +35,7 @@ _JOINING: Mapping[str, Sequence[str]] = {
     "calls": ("leg_id", "call_id", _FOREIGN),
     "call_events": ("call_id",),
     "messages": ("message_id", "correlation_id"),
+    "log_lines": ("call_id", "correlation_id", "ms_cv", "request_id", "client_request_id", "message_id"),
 }
 """The columns whose ids one undertaking shares, by fact."""
 _KEYS: Mapping[str, Sequence[str]] = {
@@ -43,6 +44,7 @@ _KEYS: Mapping[str, Sequence[str]] = {
     "calls": ("resource", "leg_id", "happened_at"),
     "call_events": ("resource", "call_id", "happened_at", "name", "edge"),
     "messages": ("resource", "message_id", "recipient"),
+    "log_lines": ("resource", "happened_at", "source", "log_table", "session_id", "sequence", "text", "body"),
 }
 _MEASURES = ("samples.count", "samples.mos_avg", "samples.jitter_avg", "samples.rtt_avg", "samples.loss_avg")
 
@@ -88,7 +90,7 @@ class Stories:
         entries = [entry for _, entry in known if entry is not None]
         entries += [of_fact(table, row) for (table, *_), row in gathered.rows.items()]
         entries += await self._readings(gathered)
-        entries.sort(key=lambda entry: entry.at)
+        entries.sort(key=lambda entry: (entry.at, entry.row.get("sequence", 0)))
         return Story(
             id=wanted,
             meanings=tuple(dict.fromkeys([*(meaning for meaning, _ in known), *gathered.meanings])),
@@ -201,6 +203,7 @@ _KINDS = {
     "calls": "a call",
     "call_events": "an event within a call",
     "messages": "a message",
+    "log_lines": "a line of a log",
 }
 _ROLES = {
     "ms_cv": "the correlation vector",

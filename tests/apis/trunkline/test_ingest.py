@@ -70,6 +70,21 @@ def keyed(own: Any, world: World) -> Any:
     return own
 
 
+def test_lines_of_logs_are_told_in_the_story_of_a_call(own: Any) -> None:
+    """In their order, though they were written at one moment."""
+    at = "2026-11-21T11:59:00Z"
+    call = {"leg_id": "l7", "call_id": "c7", "happened_at": "2026-11-21T11:58:00Z"}
+    line = {"call_id": "c7", "ms_cv": "cv.1", "session_id": "s", "happened_at": at, "logger": "azure:ACS:warning"}
+    logged = [{**line, "sequence": n, "text": f"{n}. try", "level": "warning"} for n in (2, 1, 3)]
+    assert post(own, "calls", lines([call])).json["accepted"] == 1
+    assert post(own, "logs", lines(logged)).json["accepted"] == 3
+    for wanted in ("l7", "cv.1", "s"):
+        answer = own("GET", f"/search?q={wanted}").json
+        told = [entry["text"] for entry in answer["story"] if entry.get("fact") == "log_lines"]
+        assert told == [f"A client logged (azure:ACS:warning): {n}. try" for n in (1, 2, 3)], wanted
+        assert [entry["level"] for entry in answer["story"] if entry.get("fact") == "log_lines"] == ["warning"] * 3
+
+
 FORMS = {
     "lines": (lines(SAMPLES), {}),
     "array": (msgspec.json.encode(SAMPLES), {"content-type": "application/json"}),

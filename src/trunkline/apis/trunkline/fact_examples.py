@@ -110,6 +110,26 @@ _OF_A: dict[str, dict[str, Any]] = {
         "tag": "orders",
         "revised_at": "2026-01-15T12:00:03Z",
     },
+    "log_lines": {
+        "source": "client",
+        "log_table": "ACSCallClientOperations",
+        "logger": "azure:ACS:warning",
+        "level": "warning",
+        "operation": "CallAgent.startCall",
+        "ms_cv": "Iq6yxkEjsE6uDNyl7JIlHg.0",
+        "request_id": "5a1c6f0e-8b7e-4b52-9c0b-6d4a8f0f8c11",
+        "client_request_id": "0e1f7b4a-3c2d-4e5f-8a9b-1c2d3e4f5a6b",
+        "message_id": "m1",
+        "thread_id": "t1",
+        "participant_id": "7c8d9e0f-1a2b-4c3d-8e4f-5a6b7c8d9e0f",
+        "user_id": "8:acs:5c4f8c2e-0f0a-4a59-9f0e-2f6a6f3d2b11_0000000c-1d2e-3f40-5566-7788990011aa",
+        "client_id": "browser-4711",
+        "session_id": "s1",
+        "foreign_ids": {"leg": "a1"},
+        "sequence": 42,
+        "text": "ICE connection failed, trying again.",
+        "body": '{"attempt": 2}',
+    },
 }
 _MOMENT = "2026-01-15T12:00:00Z"
 

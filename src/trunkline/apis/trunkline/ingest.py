@@ -17,7 +17,7 @@ from trunkline.api.exchange import Exchange
 from trunkline.apis.trunkline.auth import Callers
 from trunkline.apis.trunkline.body import Body
 from trunkline.apis.trunkline.posted import Reading
-from trunkline.catalogue.facts import Call, CallEvent, Fact, Message, Request, Sample
+from trunkline.catalogue.facts import Call, CallEvent, Fact, LogLine, Message, Request, Sample
 from trunkline.errors import ConflictError, InvalidError
 from trunkline.services import repeatability
 from trunkline.state.transaction import Transaction
@@ -39,6 +39,7 @@ OPERATIONS: dict[str, type[Fact]] = {
     "PostSamples": Sample,
     "PostCallEvents": CallEvent,
     "PostMessages": Message,
+    "PostLogs": LogLine,
 }
 
 

@@ -31,6 +31,7 @@ EXAMPLES = {
     "PostSamples": '{"call_id": "a1", "edge": "sdk", "mos": 4.39, "rtt_ms": 81, "jitter_ms": 9, "packets_lost": 0}',
     "PostCallEvents": '{"call_id": "a1", "name": "ringing", "level": "info"}',
     "PostMessages": '{"message_id": "m1", "channel": "email", "direction": "outbound", "status": "delivered"}',
+    "PostLogs": '{"level": "warning", "logger": "azure:ACS:warning", "call_id": "c1", "text": "ICE failed"}',
 }
 """A line to paste, for each operation."""
 Account = Callable[[str], str]

@@ -20,7 +20,7 @@ FOREIGN = "foreign_ids"
 PARTS = 64
 FLUSHED = 1_000_000
 """So many new entries wait at most until they are sorted out."""
-_REPEATING = {"attempts", "call_events", "samples"}
+_REPEATING = {"attempts", "call_events", "samples", "log_lines"}
 """Facts many of which bear one id: their entries are brought together at once, the rest when they are sorted out."""
 _PROBE = "trunkline"
 _FEW = 2000
