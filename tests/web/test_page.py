@@ -34,6 +34,15 @@ def test_the_page_runs_nothing_and_loads_nothing(world: World) -> None:
     assert not re.search(r'(src|href)="(https?:)?//', text)
 
 
+def test_the_module_for_clients_logs_is_at_a_stable_path(world: World) -> None:
+    """Any page may load it: nothing in it is secret."""
+    answer = world.call("GET", "/client-logs.mjs?")
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "export function sendLogs(" in answer.body.decode()
+
+
 def test_the_page_is_only_at_its_own_address(world: World) -> None:
     """Nothing else is served from there, and nothing is taken."""
     assert world.call("POST", "/?").status == 405

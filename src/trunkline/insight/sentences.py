@@ -119,7 +119,8 @@ def _log_line(row: Row) -> Told:
     who = {"client": "A client", "server": "This server", "import": "Another server"}[row["source"]]
     where = f" ({row['log_table'] or row['logger']})" if row["log_table"] or row["logger"] else ""
     about = f", of {row['operation']}" if row["operation"] else ""
-    text = row["text"] if len(row["text"]) <= _SHOWN else f"{row['text'][:_SHOWN]}…"
+    text = " ".join(row["text"].split())
+    text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
     return f"{who} logged{where}{about}: {text}", row["level"]
 
 

@@ -190,7 +190,11 @@ def _meant(table: str, row: Row, one: str) -> list[Meaning]:
     """Return what an id is to a fact: in which columns it stands."""
     named = [name for name, column in tables()[table].items() if column.is_id and row.get(name) == one]
     named += [name for name, value in (row.get(_FOREIGN) or {}).items() if value == one]
-    told = [f"{_ROLES.get(name, _plain(name))} of {_KINDS[table]}" for name in named]
+    is_said = table == "log_lines"  # what stands in a line is another's id
+    told = [
+        f"{_plain(name)} in {_KINDS[table]}" if is_said else f"{_ROLES.get(name, _plain(name))} of {_KINDS[table]}"
+        for name in named
+    ]
     return [
         Meaning(kind=_KINDS[table].removeprefix("a ").removeprefix("an "), text=text, account=row["resource"])
         for text in told

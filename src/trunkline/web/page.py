@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from trunkline.api.door import Door, retry_header, status_of
+from trunkline.api.door import Door, Handler, retry_header, status_of
 from trunkline.api.exchange import Exchange
 from trunkline.catalogue.rows import Service
 from trunkline.errors import TrunklineError
@@ -25,12 +25,15 @@ class PageDoor(Door):
     """Serves the pages to whoever asks; nobody has to say who he is."""
 
     def __init__(self, services: Iterable[Service], version: str, status: StatusPage) -> None:
-        super().__init__(services, {"GetPage": self.get, "GetStatus": self.get_status})
+        super().__init__(services, self._handlers())
         text = (files("trunkline.web") / "page.html").read_text(encoding="utf-8")
         self._page = text.replace("{version}", version)
         self._policy = POLICY.format(digest=style_digest(text))
         self._status = status
         self._status_policy = POLICY.format(digest=style_digest(status.template.replace("{{", "{").replace("}}", "}")))
+
+    def _handlers(self) -> dict[str, Handler]:
+        return {"GetPage": self.get, "GetStatus": self.get_status, "GetClientLogs": self.get_client_logs}
 
     async def identify(self, exchange: Exchange) -> None:
         """Let everyone in."""
@@ -42,6 +45,11 @@ class PageDoor(Door):
     async def get_status(self, _exchange: Exchange) -> Response:
         """Give the status page."""
         return HTMLResponse(await self._status.page(), headers={"Content-Security-Policy": self._status_policy})
+
+    async def get_client_logs(self, _exchange: Exchange) -> Response:
+        """Give the module that sends a client's logs; a page of any other server may load it."""
+        text = (files("trunkline.web") / "client-logs.mjs").read_bytes()
+        return Response(text, media_type="text/javascript", headers={"Access-Control-Allow-Origin": "*"})
 
     def refuse(self, exchange: Exchange, error: TrunklineError) -> Response:  # noqa: ARG002 - the same for all
         """Say in plain words what is wrong."""
