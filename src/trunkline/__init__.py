@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trunkline.catalogue.codes import explained
-    from trunkline.catalogue.facts import Call, CallEvent, LogLine, Message, Request, Sample
+    from trunkline.catalogue.facts import Call, CallEvent, Feedback, LogLine, Message, Request, Sample
     from trunkline.library.answer import Answer
     from trunkline.library.connected import connect
     from trunkline.library.line import RejectedError, Trunkline
@@ -25,6 +25,7 @@ __all__ = [
     "Call",
     "CallEvent",
     "Condition",
+    "Feedback",
     "LogLine",
     "Message",
     "RejectedError",
@@ -40,7 +41,7 @@ __all__ = [
 ]
 _ROOMS = {
     "trunkline.catalogue.codes": ("explained",),
-    "trunkline.catalogue.facts": ("Call", "CallEvent", "LogLine", "Message", "Request", "Sample"),
+    "trunkline.catalogue.facts": ("Call", "CallEvent", "Feedback", "LogLine", "Message", "Request", "Sample"),
     "trunkline.library.answer": ("Answer",),
     "trunkline.library.connected": ("connect",),
     "trunkline.library.line": ("RejectedError", "Trunkline"),

@@ -202,6 +202,9 @@ BODIES: dict[str, Any] = {
     "PostSamples": [{"call_id": "call", "edge": "sdk", "direction": "both", "mos": 4.39, "packets_lost": 0}],
     "PostCallEvents": [{"call_id": "call", "name": "ringing", "level": "info", "extra": {"a": "b"}}],
     "PostLogs": [{"text": "ICE failed", "level": "warning", "call_id": "call", "foreign_ids": {"a": "b"}}],
+    "PostFeedback": [
+        {"call_id": "call", "overall_score": 2, "overall_highest": 5, "audio_issues": "Echo", "text": "x"}
+    ],
     "PostMessages": [{"message_id": "m", "channel": "email", "recipient": "a@b.example", "status": "delivered"}],
     "CreateSubscription": {
         "name": "theirs",

@@ -75,6 +75,11 @@ CommunicationId = Annotated[Word, brief("The broadcast, flow or campaign that it
 StatusGroup = Annotated[Word, brief("The group of the status, in its maker's words.")]
 ErrorGroup = Annotated[Word, brief("The group of the error code, in its maker's words.")]
 ErrorCode = Annotated[Word, brief("The error code, in its maker's words.")]
+Rating = Annotated[int, Rule(least=0, most=1000)]
+Lowest = Annotated[Rating | None, brief("The worst score there is.")]
+Highest = Annotated[Rating | None, brief("The best score there is.")]
+Threshold = Annotated[Rating | None, brief("A score above it tells of good quality.")]
+Issues = Annotated[Text, brief("What was wrong, words with commas between them.")]
 Revised = Annotated[
     datetime | None,
     brief("When this piece was known: what a later one says counts. Its arrival if left out."),
@@ -343,7 +348,45 @@ class LogLine(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
     body: Annotated[Json, brief("What came with it, as JSON; a log table's row as it was exported.")] = ""
 
 
-KINDS: tuple[type[Fact], ...] = (Request, Attempt, Call, Sample, CallEvent, Message, LogLine)
+class Feedback(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
+    """What somebody said of a call after it, a survey's answers; `happened_at` is when.
+
+    Of the call, its sound, its picture and the shared screen: a score, its scale (a score above the threshold is good)
+    and what was wrong. What was not asked is left out.
+    """
+
+    table: ClassVar[str] = "feedback"
+
+    resource: Annotated[Word, brief("The account; the caller's own when left out.")]
+    call_id: Annotated[Id, Rule(shortest=1), brief("The call, or one of its legs.")]
+    survey_id: Annotated[Id, brief("The survey's id, if it has one.")] = ""
+    participant_id: Annotated[Id, brief("The participant of the call.")] = ""
+    correlation_id: Annotated[Id, brief("What ties it to other logs of the call.")] = ""
+    user_id: Annotated[Id, brief("The user.")] = ""
+    overall_score: Annotated[Rating | None, brief("How good the call was.")] = None
+    overall_lowest: Lowest = None
+    overall_highest: Highest = None
+    overall_threshold: Threshold = None
+    overall_issues: Issues = ""
+    audio_score: Annotated[Rating | None, brief("How good the sound was.")] = None
+    audio_lowest: Lowest = None
+    audio_highest: Highest = None
+    audio_threshold: Threshold = None
+    audio_issues: Issues = ""
+    video_score: Annotated[Rating | None, brief("How good the picture was.")] = None
+    video_lowest: Lowest = None
+    video_highest: Highest = None
+    video_threshold: Threshold = None
+    video_issues: Issues = ""
+    screenshare_score: Annotated[Rating | None, brief("How good the shared screen was.")] = None
+    screenshare_lowest: Lowest = None
+    screenshare_highest: Highest = None
+    screenshare_threshold: Threshold = None
+    screenshare_issues: Issues = ""
+    text: Annotated[Prose, brief("What they wrote.")] = ""
+
+
+KINDS: tuple[type[Fact], ...] = (Request, Attempt, Call, Sample, CallEvent, Message, LogLine, Feedback)
 """Every kind of fact; a new kind is a class above and a name here."""
 
 

@@ -9,20 +9,20 @@ from typing import Annotated
 import msgspec
 import typer
 
+from trunkline.catalogue.facts import KINDS, Attempt
 from trunkline.cli import options, remote
 from trunkline.clock import monotonic
 
 FAILED = 1
 STOPPED = 130
 SAY_EACH_S = 10.0
+_FACTS = ", ".join(kind.table for kind in KINDS if kind is not Attempt)
 
 
 def import_(
     files: Annotated[list[Path], typer.Argument(help="NDJSON or CSV (also .gz, .zst), Parquet, Arrow.")],
     *,
-    fact: Annotated[
-        str, typer.Option(help="calls, samples, requests, call_events, messages or log_lines; guessed if left out.")
-    ] = "",
+    fact: Annotated[str, typer.Option(help=f"{_FACTS}; guessed if left out.")] = "",
     ignore_unknown: Annotated[
         bool, typer.Option("--ignore-unknown", help="Leave out columns that the fact has not.")
     ] = False,

@@ -124,6 +124,20 @@ def _log_line(row: Row) -> Told:
     return f"{who} logged{where}{about}: {text}", row["level"]
 
 
+def _feedback(row: Row) -> Told:
+    told, is_bad = [], False
+    for part in ("overall", "audio", "video", "screenshare"):
+        names = (f"{part}_{name}" for name in ("score", "highest", "threshold", "issues"))
+        score, highest, threshold, issues = (row[name] for name in names)
+        is_bad = is_bad or (None not in {score, threshold} and score <= threshold)
+        if score is not None or issues:
+            scale = f" {score}" * (score is not None) + f" of {highest}" * (None not in {score, highest})
+            told.append(f", {part}{scale}{f' ({issues})' if issues else ''}")
+    said = f": {' '.join(row['text'].split())[:_SHOWN]}" if row["text"] else "."
+    who = row["user_id"] or row["participant_id"] or "Somebody"
+    return f"{who} judged the call{''.join(told)}{said}", "warning" if is_bad else "info"
+
+
 def _people(row: Row) -> str:
     return f"{' from ' + row['sender'] if row['sender'] else ''}{' to ' + row['recipient'] if row['recipient'] else ''}"
 
@@ -135,4 +149,5 @@ _TELLERS: Mapping[str, Callable[[Row], Told]] = {
     "call_events": _call_event,
     "messages": _message,
     "log_lines": _log_line,
+    "feedback": _feedback,
 }

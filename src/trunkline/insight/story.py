@@ -36,6 +36,7 @@ _JOINING: Mapping[str, Sequence[str]] = {
     "call_events": ("call_id",),
     "messages": ("message_id", "correlation_id"),
     "log_lines": ("call_id", "correlation_id", "ms_cv", "request_id", "client_request_id", "message_id"),
+    "feedback": ("call_id", "correlation_id"),
 }
 """The columns whose ids one undertaking shares, by fact."""
 _KEYS: Mapping[str, Sequence[str]] = {
@@ -45,6 +46,7 @@ _KEYS: Mapping[str, Sequence[str]] = {
     "call_events": ("resource", "call_id", "happened_at", "name", "edge"),
     "messages": ("resource", "message_id", "recipient"),
     "log_lines": ("resource", "happened_at", "source", "log_table", "session_id", "sequence", "text", "body"),
+    "feedback": ("resource", "happened_at", "call_id", "survey_id", "participant_id", "user_id", "text"),
 }
 _MEASURES = ("samples.count", "samples.mos_avg", "samples.jitter_avg", "samples.rtt_avg", "samples.loss_avg")
 
@@ -190,7 +192,7 @@ def _meant(table: str, row: Row, one: str) -> list[Meaning]:
     """Return what an id is to a fact: in which columns it stands."""
     named = [name for name, column in tables()[table].items() if column.is_id and row.get(name) == one]
     named += [name for name, value in (row.get(_FOREIGN) or {}).items() if value == one]
-    is_said = table == "log_lines"  # what stands in a line is another's id
+    is_said = table in {"log_lines", "feedback"}  # what stands in a line is another's id
     told = [
         f"{_plain(name)} in {_KINDS[table]}" if is_said else f"{_ROLES.get(name, _plain(name))} of {_KINDS[table]}"
         for name in named
@@ -208,6 +210,7 @@ _KINDS = {
     "call_events": "an event within a call",
     "messages": "a message",
     "log_lines": "a line of a log",
+    "feedback": "feedback",
 }
 _ROLES = {
     "ms_cv": "the correlation vector",

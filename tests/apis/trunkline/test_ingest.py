@@ -85,6 +85,28 @@ def test_lines_of_logs_are_told_in_the_story_of_a_call(own: Any) -> None:
         assert [entry["level"] for entry in answer["story"] if entry.get("fact") == "log_lines"] == ["warning"] * 3
 
 
+def test_feedback_stands_in_the_story_of_its_call(own: Any) -> None:
+    """With its scores, and as a warning where one is not above its threshold."""
+    said = {
+        "call_id": "c8",
+        "survey_id": "s8",
+        "participant_id": "p8",
+        "overall_score": 2,
+        "overall_lowest": 1,
+        "overall_highest": 5,
+        "overall_threshold": 3,
+        "audio_issues": "NoLocalAudio",
+        "text": "They heard\nnothing.",
+    }
+    assert post(own, "feedback", lines([said, {"call_id": "c8", "overall_score": 9}])).json["accepted"] == 2
+    for wanted in ("c8", "s8", "p8"):
+        story = own("GET", f"/search?q={wanted}").json["story"]
+        assert ("p8 judged the call, overall 2 of 5, audio (NoLocalAudio): They heard nothing.", "warning") in [
+            (entry["text"], entry["level"]) for entry in story
+        ], wanted
+    assert ask(own, "feedback.count", "feedback.overall_avg") == [(2, 5.5)]
+
+
 FORMS = {
     "lines": (lines(SAMPLES), {}),
     "array": (msgspec.json.encode(SAMPLES), {"content-type": "application/json"}),

@@ -17,7 +17,7 @@ from trunkline.api.exchange import Exchange
 from trunkline.apis.trunkline.auth import Callers
 from trunkline.apis.trunkline.body import Body
 from trunkline.apis.trunkline.posted import Reading
-from trunkline.catalogue.facts import Call, CallEvent, Fact, LogLine, Message, Request, Sample
+from trunkline.catalogue.facts import Call, CallEvent, Fact, Feedback, LogLine, Message, Request, Sample
 from trunkline.errors import ConflictError, InvalidError
 from trunkline.services import repeatability
 from trunkline.state.transaction import Transaction
@@ -40,6 +40,7 @@ OPERATIONS: dict[str, type[Fact]] = {
     "PostCallEvents": CallEvent,
     "PostMessages": Message,
     "PostLogs": LogLine,
+    "PostFeedback": Feedback,
 }
 
 

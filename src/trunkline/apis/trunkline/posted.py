@@ -32,6 +32,7 @@ EXAMPLES = {
     "PostCallEvents": '{"call_id": "a1", "name": "ringing", "level": "info"}',
     "PostMessages": '{"message_id": "m1", "channel": "email", "direction": "outbound", "status": "delivered"}',
     "PostLogs": '{"level": "warning", "logger": "azure:ACS:warning", "call_id": "c1", "text": "ICE failed"}',
+    "PostFeedback": '{"call_id": "c1", "overall_score": 2, "audio_issues": "NoLocalAudio", "text": "Silence."}',
 }
 """A line to paste, for each operation."""
 Account = Callable[[str], str]
