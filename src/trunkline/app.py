@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 from sqlalchemy.exc import DBAPIError
 
@@ -55,6 +56,7 @@ from trunkline.services.numbers import Numbers, numbers
 from trunkline.services.resources import Resource, Resources, resources
 from trunkline.services.sent import Sentbox
 from trunkline.services.sms import Sms
+from trunkline.services.support_files import Bounds, SupportFiles
 from trunkline.services.teams import TeamsUsers
 from trunkline.state.database import Database
 from trunkline.state.folder import Folder, process_name
@@ -181,6 +183,8 @@ class House:
         self.chat = Chat(self.database, clock, ids, self.identities, self.recorder.record)
         self.numbers = Numbers(self.database, clock)
         self.numbers.open(settings)
+        self.support_files = SupportFiles(self.folder.path, self.database, clock, ids, _bounds(settings))
+        self.support_files.open()
         self.counted = Counted(self.catalogue.of_vendor("acs"), self.recorder)
         carrier = SimulatedCarrier(self.catalogue.simulated_numbers)
         self.sms = Sms(self.database, clock, ids, self.numbers, carrier, self._happened, self.recorder.record)
@@ -230,7 +234,7 @@ class House:
             clock=clock,
             settings=settings,
             subscriptions=self.subscriptions,
-            also=(repeatability.forget, self.reports.forget),
+            also=(repeatability.forget, self.reports.forget, self.support_files.forget),
         )
         known = Known(self.resources, self.numbers, self.identities, self.chat, self.subscriptions)
         self.stories = Stories(self.recorder, known.knowers)
@@ -324,3 +328,12 @@ class House:
         write_connection(
             self.folder.path, Announcement(instance=self.instance, local=self.place.http, accounts=accounts)
         )
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        file_bytes=settings.support_file_mb * 2**20,
+        files_per_call=settings.support_files_per_call,
+        bytes=settings.support_mb * 2**20,
+        kept_for=timedelta(days=settings.support_retention_days),
+    )

@@ -137,6 +137,10 @@ class Settings:
         "How many days facts are kept, hour by hour: `90` for every kind, `calls=400,samples=30` for one each; 0 or "
         "nothing is for ever.",
     )
+    support_file_mb: int = _setting(64, "The largest support file (MiB).", least=1, most=4096)
+    support_files_per_call: int = _setting(50, "How many support files a call may have.", least=1)
+    support_mb: int = _setting(2048, "How much (MiB) all support files may have together.", least=1)
+    support_retention_days: int = _setting(30, "How long support files are kept.", least=1, most=36_500)
     facts_memory_mb: int = _setting(
         0,
         "How much memory (MiB) questions and loading may use together; 0 is a quarter of the machine's, from 256 to "

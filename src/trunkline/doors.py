@@ -46,6 +46,7 @@ from trunkline.apis.trunkline.openapi import OpenApiHandlers
 from trunkline.apis.trunkline.search import SearchHandlers
 from trunkline.apis.trunkline.state import StateHandlers
 from trunkline.apis.trunkline.subscriptions import SubscriptionHandlers
+from trunkline.apis.trunkline.support_files import SupportFileHandlers
 from trunkline.apis.trunkline.teams_users import TeamsUserHandlers
 from trunkline.apis.trunkline.tokens import TokenHandlers
 from trunkline.apis.twilio.rooms import insights_door
@@ -195,6 +196,7 @@ class Doors:
             AskHandlers(house.recorder),
             SearchHandlers(house.stories, callers, house.catalogue.ids),
             IngestHandlers(house.recorder, callers),
+            SupportFileHandlers(house.support_files, callers),
             InboxHandlers(house.sentbox, callers),
             NumberHandlers(house.numbers, house.sms, callers, house.announce),
             SubscriptionHandlers(

@@ -49,8 +49,11 @@ def test_a_text_that_is_none_is_a_bad_request_wherever_it_stands(scene: Scene, k
 
 
 def test_a_body_over_the_limit_is_refused_by_every_operation(scene: Scene) -> None:
-    """413, whether its length is told or shows only while it comes; also where nobody reads it."""
-    for operation in OPERATIONS:
+    """413, whether its length is told or shows only while it comes; also where nobody reads it.
+
+    One whose handler reads the body has bounds of its own, and a test of them.
+    """
+    for operation in (one for one in OPERATIONS if not one.streams):
         for length in ({}, {"content-length": "5"}, {"content-length": "none"}):
             path, query = scene.path(operation), "api-version=1"
             answer = scene.put(operation, path, query, b"x" * (LARGEST_BODY + 1), headers=length)

@@ -115,7 +115,8 @@ class Application:
         is_open = operation is not None and operation.auth == "open"
         if not is_open:
             self._hosts.admit(exchange, scope)
-        await exchange.read_body()
+        if operation is None or not operation.streams:
+            await exchange.read_body()
         if operation is None:
             await self._lost(door, exchange, found.allowed)
         assert operation is not None  # noqa: S101 - _lost raises otherwise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -21,6 +21,8 @@ from trunkline.services.resources import Resource
 
 T = TypeVar("T")
 BODY_PATIENCE_S = 30.0
+STREAM_PATIENCE_S = 600.0
+"""A body that its handler reads may take so long, if it does not stand still."""
 WHOLE_BODY = "trunkline.whole_body"
 """The ASGI extension by which the listener says that the body is here already, so that nobody need keep time for it."""
 
@@ -113,6 +115,25 @@ class Exchange:
             chunks.append(chunk)
             more = message.get("more_body", False)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes, for handlers that read it themselves and keep its size within bounds.
+
+        Raises StalledError when the next piece, or all of it, does not come in time, InvalidError when it ends early.
+        """
+        try:
+            async with asyncio.timeout(STREAM_PATIENCE_S):
+                more = True
+                while more:
+                    async with asyncio.timeout(BODY_PATIENCE_S):
+                        message = await self._receive()
+                    if message["type"] != "http.request":
+                        raise InvalidError("The body ended before it was complete.")
+                    if piece := message.get("body", b""):
+                        yield piece
+                    more = message.get("more_body", False)
+        except TimeoutError as error:
+            raise StalledError("The body did not arrive in time.", code="RequestTimeout") from error
 
     async def left(self) -> None:
         """Return when the client has gone away; for handlers that make it wait, once the body was read."""

@@ -19,7 +19,8 @@ class Operation(Row, frozen=True, kw_only=True):
 
     `route` is a method and a path with {parameters}. A row without a route names what counts it instead:
     the happening (`counted_on`) or the kind of request (`counted_as`: operation and when). `needs` is what a caller
-    must be allowed to do, where the method does not tell it.
+    must be allowed to do, where the method does not tell it. Of one that `streams`, the handler reads the body itself,
+    once the caller is known.
     """
 
     brief: str
@@ -30,6 +31,7 @@ class Operation(Row, frozen=True, kw_only=True):
     counted_on: str = ""
     counted_as: dict[str, str] = {}
     mission: bool = False
+    streams: bool = False
     name: str = ""
     service: str = ""
 

@@ -26,6 +26,7 @@ from trunkline.cli import (
     search,
     serve,
     sms,
+    support_files,
     teams_user,
     token,
 )
@@ -60,6 +61,7 @@ app.add_typer(account.app, name="account")
 app.add_typer(key.app, name="key")
 app.add_typer(numbers.app, name="numbers")
 app.add_typer(sms.app, name="sms")
+app.add_typer(support_files.app, name="support-files")
 app.add_typer(teams_user.app, name="teams-user")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -29,6 +30,7 @@ from trunkline.errors import (
 PROBE_S = 5.0
 PATIENCE_S = 90.0  # a handshake may take two attempts of half a minute
 _JSON = "application/json"
+_AT_ONCE = 256 * 1024
 
 
 class RefusedError(TrunklineError):
@@ -92,6 +94,31 @@ class Remote:
             after: dict[str, Any] = {"retry_after_s": int(retry_after)} if retry_after.isdecimal() else {}
             raise _MEANT.get(status, RefusedError)(sentence(status, answer), **after)
         return answer
+
+    def send(self, target: str, body: BinaryIO, headers: dict[str, str]) -> bytes:
+        """Post a file as it is read, to a path with its query; returns the answer's body. Raises as `fetch` does."""
+        with self._answering("POST", target, body, headers) as answer:
+            return answer.read()
+
+    def pieces(self, target: str) -> Iterator[bytes]:
+        """Yield the body of an answer as it comes; raises as `fetch` does."""
+        with self._answering("GET", target, None, {}) as answer:
+            while piece := answer.read(_AT_ONCE):
+                yield piece
+
+    @contextmanager
+    def _answering(
+        self, method: str, target: str, body: BinaryIO | None, headers: dict[str, str]
+    ) -> Iterator[http.client.HTTPResponse]:
+        try:
+            with closing(self.line(self.patience_s)) as line:
+                line.request(method, self.root + target, body, {"Authorization": f"Bearer {self.api_key}", **headers})
+                answer = line.getresponse()
+                if answer.status >= 400:
+                    raise _MEANT.get(answer.status, RefusedError)(sentence(answer.status, answer.read()))
+                yield answer
+        except (OSError, http.client.HTTPException) as error:
+            raise UnavailableError(f"{self.url} does not answer, or not to its end ({error}).") from error
 
     def instance(self) -> str:
         """Return the mark of the run that answers here, "" when nobody or somebody else does."""

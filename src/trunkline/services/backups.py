@@ -8,9 +8,11 @@ the fact store's marks say so: it is loaded once, when the copy is started.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import msgspec
 
 from trunkline.clock import Clock, monotonic
 from trunkline.errors import ConflictError, UnavailableError
+from trunkline.services import support_files
 from trunkline.state.database import Database
 from trunkline.state.durable import put_in_place
 from trunkline.state.snapshot import Snapshot
@@ -29,6 +32,7 @@ _log = logging.getLogger(__name__)
 FOLDER = "backups"
 UNFINISHED = ".unfinished"
 _MARGIN = 1.1
+FILES = support_files.FOLDER
 STATE, FACTS, TLS = "state.sqlite", "facts.duckdb", "tls"
 
 
@@ -108,6 +112,7 @@ class Backups:
                 frozen.release()
                 if (self._folder / TLS).is_dir():
                     shutil.copytree(self._folder / TLS, unfinished / TLS)
+                _copy_files(self._folder / FILES, unfinished / FILES, self._check)
                 put_in_place(unfinished, place)
             except OSError as error:
                 raise UnavailableError(f"The backup cannot be written: {error.strerror}.") from error
@@ -125,7 +130,7 @@ class Backups:
 
     def _check_space(self) -> None:
         """See that a copy leaves the server space to go on: raises UnavailableError."""
-        files = (file for name in (STATE, FACTS) for file in self._folder.glob(f"{name}*"))
+        files = (file for name in (f"{STATE}*", f"{FACTS}*", f"{FILES}/*") for file in self._folder.glob(name))
         needed = round(sum(file.stat().st_size for file in files) * _MARGIN)
         free = shutil.disk_usage(self._folder).free
         if free < needed:
@@ -136,6 +141,17 @@ class Backups:
     def _check(self) -> None:
         if self._stopped.is_set():
             raise UnavailableError("The server stops; the backup was not finished.")
+
+
+def _copy_files(source: Path, target: Path, check: Callable[[], None]) -> None:
+    """Copy files that are never changed, only removed: one that is gone meanwhile is left out. Raises OSError."""
+    if not source.is_dir():
+        return
+    target.mkdir(mode=0o700)
+    for file in source.iterdir():
+        check()
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(file, target / file.name)
 
 
 def _numbered(name: str, number: int) -> str:

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 
-def sync(path: Path) -> None:
-    """Bring a file, or a folder and all that is in it, to the disk; raises OSError."""
-    if path.is_dir():
+def sync(path: Path, *, deep: bool = True) -> None:
+    """Bring a file, or a folder and (if `deep`) all that is in it, to the disk; raises OSError."""
+    if deep and path.is_dir():
         for inner in path.iterdir():
             sync(inner)
     found = os.open(path, os.O_RDONLY)

@@ -16,7 +16,7 @@ from trunkline.apis.trunkline.ingest import OPERATIONS
 from trunkline.apis.trunkline.posted import EXAMPLES
 from trunkline.apis.trunkline.shapes import posted
 from trunkline.apis.trunkline.tabled import ARROW, PARQUET
-from trunkline.apis.trunkline.told import IN_PATH, TEXT, TOLD, ConnectionOf, Given, Told
+from trunkline.apis.trunkline.told import ANY, IN_PATH, TEXT, TOLD, ConnectionOf, Given, Told
 from trunkline.catalogue.columns import Column, columns
 from trunkline.catalogue.facts import Fact
 from trunkline.catalogue.rows import Catalogue, Operation
@@ -115,6 +115,8 @@ def _operation(row: Operation, connection: type) -> dict[str, Any]:
         found["description"] = f"Needs {_ALLOWED[row.needed]}; or an account's own API key."
     if row.name in OPERATIONS:
         found["requestBody"] = _facts_body(row.name)
+    elif told.takes_file:
+        found["requestBody"] = {"required": True, "content": {ANY: {}}}
     elif told.body is not None:
         fields = msgspec.structs.fields(told.body)
         found["requestBody"] = {
@@ -146,13 +148,16 @@ def _responses(row: Operation, told: Told, connection: type) -> dict[str, Any]:
             schemas = [_ref(connection if kind is ConnectionOf else kind) for kind in kinds]
             schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
             form = {JSON: {"schema": schema}}
-            if TEXT in told.media:
+            if TEXT in told.media or ANY in told.media:
                 form = {}
-            form |= {media: {} if media in {ARROW, PARQUET} else {"schema": {"type": "string"}} for media in told.media}
+            form |= {media: {} if media in _BYTES else {"schema": {"type": "string"}} for media in told.media}
             found[str(status)]["content"] = form
     if row.auth != "open":
         found |= {status: _problem(why) for status, why in _REFUSALS.items() if status not in found}
     return found | {"default": {"$ref": "#/components/responses/Problem"}}
+
+
+_BYTES = {ARROW, PARQUET, ANY}
 
 
 def _said(status: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from trunkline.apis.trunkline import answers, insight_answers
+from trunkline.apis.trunkline import answers, insight_answers, support_answers
 from trunkline.apis.trunkline.accounts import AccountRequest
 from trunkline.apis.trunkline.alerts import AlertRequest
 from trunkline.apis.trunkline.asked import AskRequest, RowsRequest
@@ -24,6 +24,7 @@ from trunkline.services.resources import REPLACEABLE
 from trunkline.services.sent import LONGEST_WAIT_S, MOST
 
 TEXT = "text/plain"
+ANY = "*/*"
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -39,6 +40,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     """What an operation takes and answers.
 
     `answers` maps a status to the shapes of its bodies (none: it has no body); `media` are further forms of them.
+    `takes_file`: its body may be anything.
     """
 
     answers: dict[int, tuple[Any, ...]]
@@ -46,6 +48,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     query: tuple[Given, ...] = ()
     headers: tuple[Given, ...] = ()
     media: tuple[str, ...] = ()
+    takes_file: bool = False
 
 
 class ConnectionOf:
@@ -57,7 +60,7 @@ ACCOUNT = Given("account", "The account it is about; the caller's own unless nam
 IN_PATH = {
     "name": Given("name", "The name of the account, the subscription or the alert rule."),
     "key": Given("key", "Which credential.", {"type": "string", "enum": list(REPLACEABLE)}),
-    "id": Given("id", "The id of the API key, the incident or the notice."),
+    "id": Given("id", "The id of the API key, the incident, the notice or the support file."),
     "file": Given("file", "The SHA-256 of the file.", {"type": "string", "pattern": "^[0-9a-f]{64}$"}),
     "user": Given("user", "The object id of a Teams user (a GUID), or the user principal name."),
     "number": Given("number", "E.164 like +18005550199, a short code, or a sender name."),
@@ -144,6 +147,22 @@ TOLD: dict[str, Told] = {
     ),
     "ListFacts": Told(answers={200: (answers.Found,)}, body=RowsRequest, media=(CSV, ARROW, PARQUET)),
     **dict.fromkeys(OPERATIONS, _POST),
+    "AddSupportFile": Told(
+        answers={200: (support_answers.SupportFile,), 201: (support_answers.SupportFile,)},
+        takes_file=True,
+        query=(
+            Given("call_id", "The call that it is about, by any of its ids.", is_needed=True),
+            Given("name", "The file's name."),
+            Given("user_id", "Whose client it comes from."),
+            ACCOUNT,
+        ),
+    ),
+    "ListSupportFiles": Told(
+        answers={200: (support_answers.SupportFiles,)}, query=(Given("call_id", "Only those of this call."), ACCOUNT)
+    ),
+    "GetSupportFile": Told(answers={200: (support_answers.SupportFile,)}),
+    "GetSupportFileContent": Told(answers={200: (bytes,)}, media=(ANY,)),
+    "DeleteSupportFile": Told(answers={204: ()}),
     "GetImport": Told(answers={200: (answers.Imported,)}, query=(_FACT,)),
     "CreateSubscription": Told(answers={201: (answers.Subscribed,)}, body=SubscribeRequest, query=(ACCOUNT,)),
     "ListSubscriptions": Told(answers={200: (answers.AllSubscribed,)}, query=(ACCOUNT,)),
