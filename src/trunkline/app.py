@@ -34,6 +34,7 @@ from trunkline.ids import Ids
 from trunkline.insight.alerting import Alerts
 from trunkline.insight.alerts import AlertRules
 from trunkline.insight.arrivals import Arrivals
+from trunkline.insight.attached import Attached
 from trunkline.insight.health import Outages, rule_of
 from trunkline.insight.incidents import Incidents
 from trunkline.insight.known import Known
@@ -265,6 +266,8 @@ class House:
         self.outages = Outages(self.catalogue, self.recorder, self.ids, rule_of(settings))
         self.alert_rules = AlertRules(self.database, self.clock, self.recorder.explain, teller)
         self.incidents = Incidents(self.database)
+        attached = Attached(self.support_files, self.incidents)
+        self.stories.join(attached.knowers, attached.attachers)
         self.notices = Notices(self.database, self.clock, self.ids, self.outages.titles, teller)
         self.standings = Standings(self.outages, self.incidents, self.notices, self.clock)
         self.watch = Watch(

@@ -76,12 +76,22 @@ Knower = Callable[[str], Awaitable[Iterable[tuple[Meaning, Entry | None]]]]
 """Tells what it keeps under an id, of any account, and when that began."""
 
 
-class Stories:
-    """Tells stories over what was recorded, and over what those who know keep."""
+Attacher = Callable[[Sequence[str], Sequence[str], datetime, datetime], Awaitable[Iterable[Entry]]]
+"""Tells what else belongs to some ids, among these accounts (none named: all), where their facts lie in a span."""
 
-    def __init__(self, recorder: Recorder, knowers: Sequence[Knower] = ()) -> None:
+
+class Stories:
+    """Tells stories over what was recorded, and over what those who know keep; attachers add what is no fact."""
+
+    def __init__(self, recorder: Recorder, knowers: Sequence[Knower] = (), attachers: Sequence[Attacher] = ()) -> None:
         self._recorder = recorder
-        self._knowers = knowers
+        self._knowers = [*knowers]
+        self._attachers = [*attachers]
+
+    def join(self, knowers: Iterable[Knower], attachers: Iterable[Attacher]) -> None:
+        """Let others tell, too, who were put together later."""
+        self._knowers += knowers
+        self._attachers += attachers
 
     async def of(self, wanted: str, family: Sequence[str] = ()) -> Story:
         """Return the story of an id among these accounts, all of them if none is named; raises UnavailableError."""
@@ -92,6 +102,10 @@ class Stories:
         entries = [entry for _, entry in known if entry is not None]
         entries += [of_fact(table, row) for (table, *_), row in gathered.rows.items()]
         entries += await self._readings(gathered)
+        moments = [entry.at for entry in entries] or [_EVER[1]]
+        for attacher in self._attachers:
+            entries += await attacher(gathered.ids, gathered.family, min(moments), max(moments))
+        entries = [*{(one.at, one.text, one.fact, id(one.row) if one.fact else 0): one for one in entries}.values()]
         entries.sort(key=lambda entry: (entry.at, entry.row.get("sequence", 0)))
         return Story(
             id=wanted,
@@ -158,6 +172,7 @@ class _Gathered:
 
     def __init__(self, wanted: str, family: tuple[str, ...]) -> None:
         self.wanted = wanted
+        self.family = family
         self.where = (Condition(column="resource", values=family),) if family else ()
         self.ids: list[str] = []
         self.rows: dict[tuple[Any, ...], Row] = {}
