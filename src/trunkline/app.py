@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy.exc import DBAPIError
 
+from trunkline import __version__
 from trunkline.api.application import Application
 from trunkline.api.hosts import Hosts
 from trunkline.apis.acs.counted import Counted
@@ -35,9 +36,11 @@ from trunkline.insight.alerting import Alerts
 from trunkline.insight.alerts import AlertRules
 from trunkline.insight.arrivals import Arrivals
 from trunkline.insight.attached import Attached
+from trunkline.insight.bundle import Bundles
 from trunkline.insight.health import Outages, rule_of
 from trunkline.insight.incidents import Incidents
 from trunkline.insight.known import Known
+from trunkline.insight.known_secrets import known_secrets
 from trunkline.insight.reports import Reports
 from trunkline.insight.standing import Standings
 from trunkline.insight.story import Stories
@@ -269,6 +272,20 @@ class House:
         attached = Attached(self.support_files, self.incidents)
         self.stories.join(attached.knowers, attached.attachers)
         self.notices = Notices(self.database, self.clock, self.ids, self.outages.titles, teller)
+        self.bundles = Bundles(
+            recorder=self.recorder,
+            stories=self.stories,
+            files=self.support_files,
+            incidents=self.incidents,
+            notices=self.notices,
+            resources=self.resources,
+            numbers=self.numbers,
+            sentbox=self.sentbox,
+            settings=settings,
+            clock=self.clock,
+            secrets=lambda: known_secrets(settings, self.resources, self.subscriptions),
+            version=__version__,
+        )
         self.standings = Standings(self.outages, self.incidents, self.notices, self.clock)
         self.watch = Watch(
             database=self.database,

@@ -32,6 +32,7 @@ from trunkline.apis.trunkline.alerts import AlertHandlers
 from trunkline.apis.trunkline.ask import AskHandlers
 from trunkline.apis.trunkline.auth import Callers
 from trunkline.apis.trunkline.backups import BackupHandlers
+from trunkline.apis.trunkline.bundle import BundleHandlers
 from trunkline.apis.trunkline.catalogue import CatalogueHandlers
 from trunkline.apis.trunkline.connection import ConnectionHandlers
 from trunkline.apis.trunkline.door import TrunklineDoor
@@ -195,6 +196,7 @@ class Doors:
             BackupHandlers(house.backups),
             AskHandlers(house.recorder),
             SearchHandlers(house.stories, callers, house.catalogue.ids),
+            BundleHandlers(house.bundles, callers),
             IngestHandlers(house.recorder, callers),
             SupportFileHandlers(house.support_files, callers),
             InboxHandlers(house.sentbox, callers),

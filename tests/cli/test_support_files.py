@@ -1,24 +1,39 @@
-"""`trunkline support-files` against a running server."""
+"""`trunkline support-files` and `trunkline bundle` against a running server."""
 
 from __future__ import annotations
 
-import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
+from typer.testing import CliRunner
 
-def test_files_are_added_listed_fetched_and_deleted(shared: Any, tmp_path: Path) -> None:
+from tests.support.customer import visiting
+from trunkline.cli.main import app
+from trunkline.errors import InvalidError
+from trunkline.library.served import Server
+
+
+def test_files_are_added_listed_fetched_packed_and_deleted(served: Server, tmp_path: Path) -> None:
     """What is fetched is what was added, larger than one read; nothing is overwritten."""
-    file, copy = tmp_path / "client.log", tmp_path / "copy.log"
-    file.write_bytes(b"12:00:00 ICE failed\n" * 40_000)
-    done = shared.run("support-files", "add", str(file), "--call-id", "call-of-cli")
-    assert done.returncode == 0, done.stderr
-    file_id = done.stdout.strip()
-    (one,) = json.loads(shared.run("support-files", "list", "--call-id", "call-of-cli", "--json").stdout)
-    assert (one["id"], one["name"], one["size"]) == (file_id, "client.log", 800_000)
-    assert shared.run("support-files", "get", file_id, "--out", str(copy)).stdout == f"{copy}\n"
-    assert copy.read_bytes() == file.read_bytes()
-    again = shared.run("support-files", "get", file_id, "--out", str(copy))
-    assert (again.returncode, again.stdout) == (1, "")
-    assert "cannot be written" in again.stderr
-    assert shared.run("support-files", "delete", file_id).stdout == f"{file_id} is gone.\n"
+    file, copy, packed = tmp_path / "client.log", tmp_path / "copy.log", tmp_path / "bundle.zip"
+    file.write_bytes(b"12:00:00 ICE failed\n" * 20_000)
+    with visiting(served, "of-files") as customer:
+        server = ("--url", served.connection.http, "--api-key", customer.resource.api_key)
+
+        def run(*words: Any) -> Any:
+            return CliRunner().invoke(app, [*map(str, words), *server])
+
+        file_id = run("support-files", "add", file, "--call-id", "call-of-cli").stdout.strip()
+        listed = run("support-files", "list", "--call-id", "call-of-cli").stdout
+        assert listed.startswith(f"{file_id}\t")
+        assert listed.endswith("\tcall-of-cli\t400000\tclient.log\n")
+        assert run("support-files", "get", file_id, "--out", copy).stdout == f"{copy}\n"
+        assert copy.read_bytes() == file.read_bytes()
+        for words in (("support-files", "get", file_id), ("bundle", "call-of-cli")):
+            assert isinstance(run(*words, "--out", copy).exception, InvalidError)
+        assert run("bundle", "call-of-cli", "--out", packed, "--without-numbers").stdout == f"{packed}\n"
+        with zipfile.ZipFile(packed) as made:
+            assert made.read(f"support-files/{file_id}-client.log") == file.read_bytes()
+        assert run("support-files", "delete", file_id).stdout == f"{file_id} is gone.\n"
+        assert run("support-files", "list").stdout == ""

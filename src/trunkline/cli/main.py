@@ -12,6 +12,7 @@ from trunkline.cli import (
     alert,
     ask,
     backup,
+    bundle,
     catalogue,
     connection,
     demo,
@@ -51,6 +52,7 @@ app.command()(listen.listen)
 app.command()(inbox.inbox)
 app.command()(ask.ask)
 app.command()(search.search)
+app.command()(bundle.bundle)
 app.command("import")(imports.import_)
 app.command()(backup.backup)
 app.command()(demo.demo)

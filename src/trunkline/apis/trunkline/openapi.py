@@ -16,7 +16,7 @@ from trunkline.apis.trunkline.ingest import OPERATIONS
 from trunkline.apis.trunkline.posted import EXAMPLES
 from trunkline.apis.trunkline.shapes import posted
 from trunkline.apis.trunkline.tabled import ARROW, PARQUET
-from trunkline.apis.trunkline.told import ANY, IN_PATH, TEXT, TOLD, ConnectionOf, Given, Told
+from trunkline.apis.trunkline.told import ANY, IN_PATH, TEXT, TOLD, ZIP, ConnectionOf, Given, Told
 from trunkline.catalogue.columns import Column, columns
 from trunkline.catalogue.facts import Fact
 from trunkline.catalogue.rows import Catalogue, Operation
@@ -148,7 +148,7 @@ def _responses(row: Operation, told: Told, connection: type) -> dict[str, Any]:
             schemas = [_ref(connection if kind is ConnectionOf else kind) for kind in kinds]
             schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
             form = {JSON: {"schema": schema}}
-            if TEXT in told.media or ANY in told.media:
+            if {TEXT, ANY, ZIP} & {*told.media}:
                 form = {}
             form |= {media: {} if media in _BYTES else {"schema": {"type": "string"}} for media in told.media}
             found[str(status)]["content"] = form
@@ -157,7 +157,7 @@ def _responses(row: Operation, told: Told, connection: type) -> dict[str, Any]:
     return found | {"default": {"$ref": "#/components/responses/Problem"}}
 
 
-_BYTES = {ARROW, PARQUET, ANY}
+_BYTES = {ARROW, PARQUET, ANY, ZIP}
 
 
 def _said(status: int) -> str:

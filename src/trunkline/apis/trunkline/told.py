@@ -19,12 +19,14 @@ from trunkline.apis.trunkline.tabled import ARROW, CSV, PARQUET
 from trunkline.apis.trunkline.teams_users import TeamsUserRequest
 from trunkline.apis.trunkline.tokens import TokenRequest
 from trunkline.catalogue.explaining import Meaning
+from trunkline.insight.bundle import LONGEST_USE_CASE
 from trunkline.insight.story import LONGEST as LONGEST_ID
 from trunkline.services.resources import REPLACEABLE
 from trunkline.services.sent import LONGEST_WAIT_S, MOST
 
 TEXT = "text/plain"
 ANY = "*/*"
+ZIP = "application/zip"
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -144,6 +146,16 @@ TOLD: dict[str, Told] = {
     "Search": Told(
         answers={200: (insight_answers.Searched,)},
         query=(Given("q", "The id.", {"type": "string", "maxLength": LONGEST_ID}, is_needed=True), ACCOUNT),
+    ),
+    "GetBundle": Told(
+        answers={200: (bytes,)},
+        media=(ZIP,),
+        query=(
+            Given("q", "The id.", {"type": "string", "maxLength": LONGEST_ID}, is_needed=True),
+            Given("without", "What is removed, with commas: texts (of messages), numbers (and addresses)."),
+            Given("use_case", "What was being done when it failed.", {"type": "string", "maxLength": LONGEST_USE_CASE}),
+            ACCOUNT,
+        ),
     ),
     "ListFacts": Told(answers={200: (answers.Found,)}, body=RowsRequest, media=(CSV, ARROW, PARQUET)),
     **dict.fromkeys(OPERATIONS, _POST),
