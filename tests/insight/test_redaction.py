@@ -7,7 +7,7 @@ import json
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trunkline.insight.redaction import GONE, Redactor
@@ -26,6 +26,7 @@ FORMS = {
 
 @pytest.mark.parametrize("secret", [KEY, PASSWORD])
 @pytest.mark.parametrize("form", FORMS)
+@settings(max_examples=30)
 @given(before=st.text(max_size=20), after=st.text(max_size=20))
 def test_a_secret_that_is_known_is_gone_in_every_form(secret: str, form: str, before: str, after: str) -> None:
     """Wherever it stands, whatever stands around it."""

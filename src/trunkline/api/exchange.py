@@ -121,19 +121,18 @@ class Exchange:
 
         Raises StalledError when the next piece, or all of it, does not come in time, InvalidError when it ends early.
         """
-        try:
-            async with asyncio.timeout(STREAM_PATIENCE_S):
-                more = True
-                while more:
-                    async with asyncio.timeout(BODY_PATIENCE_S):
-                        message = await self._receive()
-                    if message["type"] != "http.request":
-                        raise InvalidError("The body ended before it was complete.")
-                    if piece := message.get("body", b""):
-                        yield piece
-                    more = message.get("more_body", False)
-        except TimeoutError as error:
-            raise StalledError("The body did not arrive in time.", code="RequestTimeout") from error
+        ends_at, more = monotonic() + STREAM_PATIENCE_S, True
+        while more:
+            try:
+                async with asyncio.timeout(min(BODY_PATIENCE_S, ends_at - monotonic())):
+                    message = await self._receive()
+            except TimeoutError as error:
+                raise StalledError("The body did not arrive in time.", code="RequestTimeout") from error
+            if message["type"] != "http.request":
+                raise InvalidError("The body ended before it was complete.")
+            if piece := message.get("body", b""):
+                yield piece
+            more = message.get("more_body", False)
 
     async def left(self) -> None:
         """Return when the client has gone away; for handlers that make it wait, once the body was read."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from trunkline.errors import NotFoundError
 from trunkline.insight.incidents import OUTAGE, Incident, Incidents
@@ -13,7 +13,6 @@ from trunkline.services.support_files import SupportFile, SupportFiles
 
 _MARKS = ("ms_cv", "request_id", "client_request_id")
 """By which of its ids a request that made an incident is known."""
-_LATER = timedelta(days=1)
 
 
 class Attached:
@@ -66,9 +65,9 @@ class Attached:
         """Return the incidents whose requests bear one of the ids: one's own, and outages of the whole server."""
         known = set(ids)
         found = []
-        for one in await self._incidents.since(since):
+        for one in await self._incidents.between(since, until):
             held = [row for row in one.samples if known & {row.get(name, "") for name in _MARKS} - {""}]
-            if one.began_at - _LATER > until or not held:
+            if not held:
                 continue
             is_own = one.resource in family or (
                 not one.resource and one.kind == OUTAGE and any(row.get("resource") in family for row in held)

@@ -61,6 +61,7 @@ _since = (
     .order_by(incidents.c.opened_at.desc(), incidents.c.service, incidents.c.resource, incidents.c.id)
     .limit(MOST_LISTED)
 )
+_between = _since.where(incidents.c.began_at <= sa.bindparam("until", type_=Moment))
 _old = (
     sa.select(incidents.c.id)
     .where(incidents.c.closed_at < sa.bindparam("before", type_=Moment))
@@ -154,6 +155,11 @@ class Incidents:
         """
         rows = await self._database.read(lambda reader: reader.all(_since, since=moment))
         return [shown for row in rows if (shown := _seen(_read(row), seen)) is not None]
+
+    async def between(self, since: datetime, until: datetime) -> list[Incident]:
+        """List the incidents that began by a moment and were not over at an earlier one, the newest first."""
+        rows = await self._database.read(lambda reader: reader.all(_between, since=since, until=until))
+        return [_read(row) for row in rows]
 
     async def get(self, incident_id: str, seen: Sequence[str] | None = None) -> Incident:
         """Return an incident by its id, in any case; raises NotFoundError, also when it is nobody's of `seen`."""

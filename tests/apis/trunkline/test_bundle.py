@@ -14,6 +14,8 @@ import pytest
 
 from tests.apis.trunkline.conftest import PLACE
 from tests.support.world import World
+from trunkline.apis.trunkline import bundle as bundles
+from trunkline.apis.trunkline.bundle import MOST_AT_ONCE
 from trunkline.config import Settings
 from trunkline.events.subscription import Header, Spec
 from trunkline.events.subscriptions import Subscription
@@ -206,12 +208,20 @@ def test_texts_and_numbers_are_removed_by_choice(world: World) -> None:
     assert call["recipient"] in kept["client-logs.ndjson"].decode()
 
 
-def test_a_bundle_of_nothing_and_a_wrong_question_are_refused(own: Any) -> None:
-    """404 of an id that nothing bears, 400 with what is wrong."""
-    assert own("GET", "/bundle?q=nobody-knows-me").status == 404
+def test_no_more_are_made_at_once_than_there_is_room_for(
+    own: Any, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 with when to come back; what was read to its end, or could not be made (404, 400), makes room."""
+    post(world, "calls", [{"leg_id": "l1"}])
+    for _ in range(MOST_AT_ONCE + 1):
+        assert own("GET", "/bundle?q=nobody-knows-me").status == 404
+        assert own("GET", "/bundle?q=l1").status == 200
     for query, target in (("", "q"), (f"q={'x' * 201}", "q"), ("q=c1&without=all", "without")):
         refused = own("GET", f"/bundle?{query}")
         assert (refused.status, refused.json["target"]) == (400, target)
+    monkeypatch.setattr(bundles, "MOST_AT_ONCE", 0)
+    refused = own("GET", "/bundle?q=l1")
+    assert (refused.status, refused.headers["retry-after"]) == (503, "5")
 
 
 def test_nobody_gets_anothers_bundle(own: Any, world: World) -> None:
@@ -237,9 +247,9 @@ def test_nobody_gets_anothers_bundle(own: Any, world: World) -> None:
         assert {one["name"] for one in json.loads(found["ids.json"])["accounts"]} == seen
 
 
-@pytest.mark.parametrize(("role", "status"), [("read", 200), ("write", 403), ("admin", 200)])
-def test_a_bundle_is_for_who_may_read(own: Any, world: World, role: str, status: int) -> None:
+def test_a_bundle_is_for_who_may_read(own: Any, world: World) -> None:
     """A key that only posts facts gets none."""
     post(world, "calls", [{"leg_id": "l1"}])
-    key = own("POST", "/keys", json={"name": "x", "role": role}).json["key"]
-    assert own("GET", "/bundle?q=l1", headers={"x-api-key": key}).status == status
+    for role, status in (("read", 200), ("write", 403), ("admin", 200)):
+        key = own("POST", "/keys", json={"name": "x", "role": role}).json["key"]
+        assert own("GET", "/bundle?q=l1", headers={"x-api-key": key}).status == status

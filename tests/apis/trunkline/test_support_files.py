@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.apis.trunkline.conftest import PLACE
 from tests.support.world import World
+from trunkline.api import exchange
 from trunkline.services.support_files import LONGEST_NAME, safe_name
 
 LOG = b"12:00:00 ICE failed\n" * 100
@@ -81,21 +83,27 @@ def test_bounds_hold_and_leave_nothing_behind(make_world: Callable[..., World]) 
     assert len(stored(world)) == 3
 
 
-@pytest.mark.parametrize("call_id", ["", "x" * 201, "%00"])
-def test_a_file_needs_a_call(world: World, call_id: str) -> None:
+def test_a_file_needs_a_call(world: World) -> None:
     """By an id that can be one."""
-    refused = add(world, call_id=call_id)
-    assert (refused.status, refused.json["target"]) == (400, "call_id")
+    for call_id in ("", "x" * 201, "%00"):
+        refused = add(world, call_id=call_id)
+        assert (refused.status, refused.json["target"]) == (400, "call_id")
 
 
-def test_a_body_that_breaks_off_leaves_nothing(world: World) -> None:
-    """Nor does one that nobody may send."""
+@pytest.mark.parametrize("end", ["disconnected", "silent"])
+def test_a_body_that_breaks_off_leaves_nothing(world: World, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    """Whether the client has gone, or stands still for too long; nor does one that nobody may send."""
+    monkeypatch.setattr(exchange, "BODY_PATIENCE_S", 0.02)
     assert add(world, key="nobody's").status == 401
-    body = iter([{"type": "http.request", "body": b"x", "more_body": True}, {"type": "http.disconnect"}])
+    body = [{"type": "http.request", "body": b"x", "more_body": True}]
     sent: list[Any] = []
 
     async def receive() -> Any:
-        return next(body)
+        if body:
+            return body.pop()
+        if end == "silent":
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -112,7 +120,7 @@ def test_a_body_that_breaks_off_leaves_nothing(world: World) -> None:
         "client": ("127.0.0.1", 50_000),
     }
     world.run(world.house.application(scope, receive, send))
-    assert sent[0]["status"] == 400
+    assert sent[0]["status"] == (408 if end == "silent" else 400)
     assert stored(world) == []
 
 
