@@ -8,8 +8,8 @@ import json
 import zipfile
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from trunkline.insight import handed_over
@@ -17,6 +17,9 @@ from trunkline.insight.archive import LeftOutError, Member, archive
 from trunkline.insight.redaction import GONE, Redactor
 
 KEY = "pz3j9Q+/aB7xTq0WfVnN2k1mLr8s5uYcE4dHgJoPiA6ZyXb+KvRtMwSeCl/DhFOuQ=="
+
+
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16"]
 
 
 def handed(content: bytes, **options: list[str]) -> bytes:
@@ -33,7 +36,9 @@ def _small_pieces() -> Iterator[None]:
         yield
 
 
-@given(st.lists(st.text("abc é\n", max_size=200), max_size=8), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
+@hypothesis.given(
+    st.lists(st.text("abc é\n", max_size=200), max_size=8), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])
+)
 def test_no_secret_is_cut_in_two(parts: list[str], encoding: str) -> None:
     """However a text is encoded and wherever its pieces end; the rest of it stays, line ends and all."""
     text = f" {KEY} ".join(["begin\n", *parts])
@@ -62,6 +67,35 @@ def test_what_cannot_be_looked_at_is_left_out() -> None:
     assert handed(picture) == picture
     with pytest.raises(LeftOutError):
         handed(picture, numbers=[])
+
+
+def test_what_zip_and_gzip_packed_is_given_unpacked() -> None:
+    """Without secrets, in names too; what is packed within, or not sound, is left out."""
+    packed, locked = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("logs/", "")
+        made.writestr("logs/a.txt", f"one {KEY} two")
+        made.writestr("logs/inner.zip", b"PK\x03\x04...")
+        made.writestr("../+14255550123.txt", "three")
+    with zipfile.ZipFile(locked, "w") as made:
+        made.writestr("b.txt", "four" * 100)
+    broken = bytearray(locked.getvalue())
+    broken[40:60] = b"x" * 20
+
+    def listed(content: bytes) -> dict[str, bytes]:
+        given = handed_over.members("n", io.BytesIO(content), Redactor([KEY], numbers=[]))
+        with zipfile.ZipFile(io.BytesIO(b"".join(archive(given, 10**6)))) as made:
+            return {name: made.read(name) for name in made.namelist()}
+
+    found = listed(packed.getvalue())
+    assert {name: found[name] for name in found if name != "manifest.json"} == {
+        "n/1-a.txt": f"one {GONE} two".encode(),
+        "n/3-_number 1_.txt": b"three",
+    }
+    assert [one["name"] for one in json.loads(found["manifest.json"])["left_out"]] == ["n/2-inner.zip"]
+    assert listed(gzip.compress(f"one {KEY}".encode()))["n.unpacked"] == f"one {GONE}".encode()
+    for content in (gzip.compress(bytes(5000))[:-9], packed.getvalue()[:-30], bytes(broken)):
+        assert json.loads(listed(content)["manifest.json"])["left_out"], content
 
 
 def test_an_archive_is_sound_and_says_what_was_left_out() -> None:

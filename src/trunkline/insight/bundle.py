@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
@@ -18,9 +18,9 @@ from trunkline.catalogue.azure.ids import resource_id
 from trunkline.catalogue.columns import tables
 from trunkline.clock import Clock, rfc3339
 from trunkline.config import Settings
-from trunkline.errors import NotFoundError, TrunklineError
-from trunkline.insight.archive import LeftOutError, Member, archive
-from trunkline.insight.handed_over import given
+from trunkline.errors import NotFoundError, UnavailableError
+from trunkline.insight.archive import Member, archive
+from trunkline.insight.handed_over import left_out, members
 from trunkline.insight.incidents import Incidents
 from trunkline.insight.redaction import GONE, Redactor
 from trunkline.insight.story import Stories, Story
@@ -121,13 +121,20 @@ class Bundles:
             "versions.json": self._versions(),
             "settings.json": self._shown_settings() if wish.with_settings else {},
         }
-        opened: list[tuple[SupportFile, BinaryIO | str]] = []
+        return archive(
+            _members(wish, redactor, story, documents, facts, self._handed_over(files, redactor)), MOST_BYTES
+        )
+
+    def _handed_over(self, files: Iterable[SupportFile], redactor: Redactor) -> Iterator[Member]:
+        """Yield the support files, each opened when it is its turn."""
         for one in files:
+            place = f"support-files/{one.id}-{safe_name(redactor.text(one.name))}"
             try:
-                opened.append((one, await self._files.bytes_of(one)))
-            except TrunklineError as error:
-                opened.append((one, error.message))
-        return archive(_members(wish, redactor, story, documents, facts, opened), MOST_BYTES)
+                file = self._files.opened(one)
+            except UnavailableError as error:
+                yield Member(place, left_out(error.message))
+            else:
+                yield from members(place, file, redactor)
 
     # --- what goes in ---
 
@@ -227,17 +234,13 @@ class Bundles:
         return shown
 
 
-Opened = Sequence[tuple[SupportFile, BinaryIO | str]]
-"""Support files with their open bytes, or a sentence that says why there are none."""
-
-
 def _members(
     wish: Wish,
     redactor: Redactor,
     story: Story,
     documents: Mapping[str, Any],
     facts: Mapping[str, Sequence[Row]],
-    files: Opened,
+    files: Iterable[Member],
 ) -> Iterator[Member]:
     yield Member("README.txt", [_about(wish).encode()])
     for name, document in documents.items():
@@ -249,11 +252,7 @@ def _members(
             yield Member("client-logs.ndjson", _lines((row for row in rows if row["source"] == "client"), redactor))
             rows = [row for row in rows if row["source"] != "client"]  # noqa: PLW2901 - the rest
         yield Member(f"facts/{table}.ndjson", _lines(rows, redactor))
-    for one, file in files:
-        name = safe_name(redactor.text(one.name))
-        yield Member(
-            f"support-files/{one.id}-{name}", _missing(file) if isinstance(file, str) else given(file, redactor)
-        )
+    yield from files
 
 
 def _document(document: Any, redactor: Redactor) -> Iterator[bytes]:
@@ -277,11 +276,6 @@ def _sent(row: Row) -> Wanted:
         since=row["happened_at"] - around,
         until=row["happened_at"] + around,
     )
-
-
-def _missing(why: str) -> Iterator[bytes]:
-    raise LeftOutError(why)
-    yield b""
 
 
 def _span(story: Story, facts: Mapping[str, Sequence[Row]]) -> tuple[datetime, datetime]:
@@ -328,9 +322,10 @@ def _about(wish: Wish) -> str:
             "manifest.json   sizes and digests; what was left out, and why",
             "",
             *removed,
-            "Support files that are packed are left out: what is in them cannot be looked at. Files that are no text",
-            "are given as they are, if nothing secret is found in their bytes; what they hold in a form of their own,",
-            "such as a picture of a screen or a log in binary, nobody has looked at.",
+            "Support files that zip or gzip packed are given unpacked; others that are packed, or within another, are",
+            "left out: what is in them cannot be looked at. Files that are no text are given as they are, if nothing",
+            "secret is found in their bytes; what they hold in a form of their own, such as a picture of a screen or a",
+            "log in binary, nobody has looked at.",
             "",
         ]
     )

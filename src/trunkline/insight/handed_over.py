@@ -3,19 +3,56 @@
 from __future__ import annotations
 
 import codecs
+import gzip
+import zipfile
+import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-from trunkline.insight.archive import LeftOutError
+from trunkline.insight.archive import LeftOutError, Member
 from trunkline.insight.redaction import Redactor
+from trunkline.services.support_files import safe_name
 
 _AT_ONCE = 64 * 1024
 """So much is searched at once: a search lets no other thread go on."""
 _LONGEST_LINE = 1024 * 1024
 _HEAD = 64 * 1024
 _OVERLAP = 16 * 1024
+_ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"
+_MOST_FILES = 200
+_BROKEN = (OSError, EOFError, RuntimeError, NotImplementedError, ValueError, zipfile.BadZipFile, zlib.error)
 _PACKED = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!")
 """How archives and packed files begin."""
+
+
+def members(name: str, file: BinaryIO, redactor: Redactor) -> Iterator[Member]:
+    """Yield a file as a bundle has it, and close it: a zip archive file by file, what gzip packed as it was before."""
+    with file:
+        head = file.read(len(_ZIP))
+        file.seek(0)
+        if head.startswith(_GZIP):
+            yield Member(f"{name}.unpacked", given(cast("BinaryIO", gzip.GzipFile(fileobj=file)), redactor))
+        elif head == _ZIP:
+            yield from _of_zip(name, file, redactor)
+        else:
+            yield Member(name, given(file, redactor))
+
+
+def _of_zip(name: str, file: BinaryIO, redactor: Redactor) -> Iterator[Member]:
+    try:
+        packed = zipfile.ZipFile(file)
+    except _BROKEN:
+        yield Member(name, left_out("It is no sound archive."))
+        return
+    those = [one for one in packed.infolist() if not one.is_dir()]
+    for number, one in enumerate(those[:_MOST_FILES], 1):
+        inner = f"{name}/{number}-{safe_name(redactor.text(one.filename))}"
+        try:
+            yield Member(inner, given(cast("BinaryIO", packed.open(one)), redactor))
+        except _BROKEN:
+            yield Member(inner, left_out("It is locked by a password, or broken."))
+    if len(those) > _MOST_FILES:
+        yield Member(name, left_out(f"Of {len(those)} files in it {_MOST_FILES} are given."))
 
 
 def given(file: BinaryIO, redactor: Redactor) -> Iterator[bytes]:
@@ -24,13 +61,22 @@ def given(file: BinaryIO, redactor: Redactor) -> Iterator[bytes]:
     A packed file is not given: what is in it cannot be looked at. Nor is one that is no text and in which a secret is
     found, or, where numbers or texts are to be removed, one that is no text at all.
     """
-    with file:
-        head = file.read(_HEAD)
-        if head.startswith(_PACKED):
-            raise LeftOutError("It is packed, and what is in it cannot be looked at; fetch it by its id.")
-        encoding = _encoding(head)
-        file.seek(0)
-        yield from _text(file, encoding, redactor) if encoding else _plain(file, redactor)
+    try:
+        with file:
+            head = file.read(_HEAD)
+            if head.startswith(_PACKED):
+                raise LeftOutError("It is packed, and what is in it cannot be looked at; fetch it by its id.")
+            encoding = _encoding(head)
+            file.seek(0)
+            yield from _text(file, encoding, redactor) if encoding else _plain(file, redactor)
+    except _BROKEN as error:
+        raise LeftOutError("It cannot be read to its end.") from error
+
+
+def left_out(why: str) -> Iterator[bytes]:
+    """Yield nothing: the manifest names what it would have been, and why it is not."""
+    raise LeftOutError(why)
+    yield b""
 
 
 def _encoding(head: bytes) -> str:

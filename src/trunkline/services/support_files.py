@@ -164,7 +164,7 @@ class SupportFiles:
     async def _store(self, about: SupportFile, body: AsyncIterator[bytes]) -> SupportFile:
         """Bring the bytes to the disk; raises TooLargeError, InvalidError, UnavailableError."""
         digest, size = hashlib.sha256(), 0
-        file = await asyncio.to_thread(self._opened, about.id)
+        file = await asyncio.to_thread(self._begun, about.id)
         try:
             waiting = bytearray()
             async for piece in body:
@@ -185,7 +185,7 @@ class SupportFiles:
             file.close()
         return msgspec.structs.replace(about, size=size, sha256=digest.hexdigest())
 
-    def _opened(self, file_id: str) -> BinaryIO:
+    def _begun(self, file_id: str) -> BinaryIO:
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             return self._place(file_id, UNFINISHED).open("xb", buffering=0)
@@ -236,8 +236,12 @@ class SupportFiles:
 
     async def bytes_of(self, one: SupportFile) -> BinaryIO:
         """Open a file's bytes, which the caller closes; raises UnavailableError when they are not here."""
+        return await asyncio.to_thread(self.opened, one)
+
+    def opened(self, one: SupportFile) -> BinaryIO:
+        """Do the same, for a thread."""
         try:
-            return await asyncio.to_thread(self._place(one.id).open, "rb")
+            return self._place(one.id).open("rb")
         except OSError as error:
             raise UnavailableError(
                 "The file is not in this process's data folder: another process that shares the database keeps it, or "

@@ -134,6 +134,10 @@ def test_nothing_secret_stands_in_any_byte_of_it(make_world: Callable[..., World
     text = "\n".join(poison)
     add(world, "plain.log", text.encode())
     add(world, "windows.log", text.encode("utf-16"))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as made_zip:
+        made_zip.writestr("packed.log", text)
+    add(world, "logs.zip", packed.getvalue())
     add(world, "core.bin", b"\0\xff" + text.encode())
     add(world, f"{access[:40].replace('/', '')} of {house.resources.get('other').auth_token}.txt", b"x")
     found = bundle(world, "c1", use_case=" ".join(poison)[:1900])
@@ -145,6 +149,7 @@ def test_nothing_secret_stands_in_any_byte_of_it(make_world: Callable[..., World
     assert json.loads(found["settings.json"])["smtp_url"] == "[removed]"
     assert {one["name"].rpartition("-")[2] for one in json.loads(found["manifest.json"])["left_out"]} == {"core.bin"}
     assert found["client-logs.ndjson"].count(b"\n") == len(poison)
+    assert sum(name.endswith("packed.log") for name in found) == 1
 
 
 def test_every_secret_of_settings_accounts_and_subscriptions_is_known(world: World) -> None:
