@@ -16,6 +16,7 @@ from trunkline.apis.infobip.metrics import KIND as METRICS_QUERY
 from trunkline.apis.infobip.metrics import QueryAnswerer
 from trunkline.apis.infobip.query import account_key
 from trunkline.catalogue.load import load as load_catalogue
+from trunkline.catalogue.log_tables import read as read_log_tables
 from trunkline.catalogue.words import measures as askable
 from trunkline.clock import Clock, RealClock
 from trunkline.config import Settings
@@ -41,6 +42,7 @@ from trunkline.insight.health import Outages, rule_of
 from trunkline.insight.incidents import Incidents
 from trunkline.insight.known import Known
 from trunkline.insight.known_secrets import known_secrets
+from trunkline.insight.logs.reader import LogReader
 from trunkline.insight.reports import Reports
 from trunkline.insight.standing import Standings
 from trunkline.insight.story import Stories
@@ -241,6 +243,7 @@ class House:
             also=(repeatability.forget, self.reports.forget, self.support_files.forget),
         )
         known = Known(self.resources, self.numbers, self.identities, self.chat, self.subscriptions)
+        self.log_reader = LogReader(read_log_tables(), self.recorder, self.catalogue.measures, find, clock.now)
         self.stories = Stories(self.recorder, known.knowers)
         self.subscriptions.open()
         parts = (self.courier, self.subscriptions, self.dispatcher, retention, self.sms.carriage)

@@ -1,0 +1,66 @@
+"""Rows as they are written to a storage: one record a line, in files by category, account and hour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from trunkline.catalogue.log_tables import LogTable
+from trunkline.insight.logs.values import LogRow
+
+# the top level of a record is the same for every service; what else a table knows are its properties
+_TOP = {
+    "time": ("TimeGenerated",),
+    "resourceId": ("_ResourceId",),
+    "operationName": ("OperationName",),
+    "operationVersion": ("OperationVersion",),
+    "category": ("Category",),
+    "resultType": ("ResultType",),
+    "resultSignature": ("ResultSignature",),
+    "resultDescription": ("ResultDescription",),
+    "durationMs": ("DurationMs",),
+    "callerIpAddress": ("CallerIpAddress",),
+    "correlationId": ("CorrelationId",),
+    "level": ("Level",),
+    "location": ("Location",),
+    "uri": ("URI",),
+}
+_LEFT_OUT = {"Type", "SourceSystem", "TenantId", "_SubscriptionId", "_BilledSize", "_IsBillable"}
+
+
+def record(table: LogTable, row: LogRow) -> dict[str, Any]:
+    """Return a row as a record; what is not known is left out of it."""
+    top: dict[str, Any] = {}
+    for name, columns in _TOP.items():
+        value = next((row[one] for one in columns if row.get(one) is not None), None)
+        if value is not None:
+            top[name] = value.upper() if name == "resourceId" else value
+    taken = {one for columns in _TOP.values() for one in columns}
+    rest = {
+        name: value for name, value in row.items() if value is not None and name not in taken and name not in _LEFT_OUT
+    }
+    return {**top, "category": table.category, "properties": rest}
+
+
+def line(table: LogTable, row: LogRow) -> bytes:
+    """Return a row as a line of JSON."""
+    return msgspec.json.encode(record(table, row)) + b"\n"
+
+
+def path(table: LogTable, resource: str, hour: datetime) -> str:
+    """Return the name under which the rows of an hour stand; `resource` is the id of the account's resource."""
+    return f"{folder(table)}/resourceId={resource.upper()}/{hour:y=%Y/m=%m/d=%d/h=%H}/m=00/PT1H.json"
+
+
+def folder(table: LogTable) -> str:
+    """Return the name of what holds a table's files: a folder, or a container of blobs."""
+    return f"insights-logs-{table.category.lower()}"
+
+
+def hour_of(row: Mapping[str, Any]) -> datetime:
+    """Return the hour in which a row stands."""
+    moment = datetime.fromisoformat(row["TimeGenerated"])
+    return moment.replace(minute=0, second=0, microsecond=0)
