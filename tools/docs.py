@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tools import coverage, vendor_words
+from tools import coverage, log_tables, vendor_words
 from tools.tables import table
 from trunkline import config
 from trunkline.apis.trunkline.ingest import OPERATIONS
@@ -298,6 +298,7 @@ BLOCKS: dict[str, Block] = {
     "eligible plans": eligible_plans,
     "graph operations": graph_operations,
     "measures": measures,
+    "log tables": log_tables.columns,
     "tags": tags,
     "words": words,
     "facts": facts,

@@ -42,6 +42,7 @@ from trunkline.apis.trunkline.inbox import InboxHandlers
 from trunkline.apis.trunkline.incidents import HealthView
 from trunkline.apis.trunkline.ingest import IngestHandlers
 from trunkline.apis.trunkline.keys import KeyHandlers
+from trunkline.apis.trunkline.log_tables import LogTableHandlers
 from trunkline.apis.trunkline.numbers import NumberHandlers
 from trunkline.apis.trunkline.openapi import OpenApiHandlers
 from trunkline.apis.trunkline.search import SearchHandlers
@@ -197,6 +198,7 @@ class Doors:
             AskHandlers(house.recorder),
             SearchHandlers(house.stories, callers, house.catalogue.ids),
             BundleHandlers(house.bundles, callers),
+            LogTableHandlers(house.log_reader, callers),
             IngestHandlers(house.recorder, callers),
             SupportFileHandlers(house.support_files, callers),
             InboxHandlers(house.sentbox, callers),

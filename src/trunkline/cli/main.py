@@ -23,6 +23,7 @@ from trunkline.cli import (
     inbox,
     key,
     listen,
+    logs,
     numbers,
     search,
     serve,
@@ -53,6 +54,7 @@ app.command()(inbox.inbox)
 app.command()(ask.ask)
 app.command()(search.search)
 app.command()(bundle.bundle)
+app.command()(logs.logs)
 app.command("import")(imports.import_)
 app.command()(backup.backup)
 app.command()(demo.demo)

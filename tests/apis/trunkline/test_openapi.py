@@ -81,6 +81,8 @@ REQUESTS: list[tuple[str, str, Any]] = [
     ("POST", "/api/v1/ask", {**ASKED, "format": "arrow"}),
     ("GET", "/api/v1/search?q=a1", None),
     ("GET", "/api/v1/bundle?q=a1&without=numbers&use_case=tests", None),
+    ("GET", "/api/v1/logs/tables", None),
+    ("GET", "/api/v1/logs/tables/ACSChatIncomingOperations?limit=1", None),
     ("POST", "/api/v1/facts", {"fact": "samples", "limit": 2}),
     ("POST", "/api/v1/facts", {"fact": "calls", "format": "csv"}),
     ("POST", "/api/v1/subscriptions", {"name": "mine", "url": "http://127.0.0.1:1/hook?code=x", "minutes": 5}),

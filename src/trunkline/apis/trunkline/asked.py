@@ -95,7 +95,7 @@ def series(body: AskRequest, now: datetime, also: Sequence[Condition] = ()) -> A
 
     `also` are conditions that must hold whatever is asked. Raises InvalidError.
     """
-    start, end = _span(body, now)
+    start, end = span_of(body, now)
     known = dictionary()
     tables = {known.table(name) for name in body.measures} - {""}
     # several facts, or none: the planner says what is wrong
@@ -173,7 +173,7 @@ def _meant(words: dict[str, Word], condition: Condition) -> Condition:
 
 def rows(body: RowsRequest, now: datetime, also: Sequence[Condition] = ()) -> Rows:
     """Return the question for facts; see `series`."""
-    start, end = _span(body, now)
+    start, end = span_of(body, now)
     _check_names(body.where)
     where = body.where
     if body.fact in all_tables():
@@ -196,7 +196,7 @@ def rows(body: RowsRequest, now: datetime, also: Sequence[Condition] = ()) -> Ro
 # --- spans ---
 
 
-def _span(body: Span, now: datetime) -> tuple[datetime, datetime]:
+def span_of(body: Span, now: datetime) -> tuple[datetime, datetime]:
     """Return the span of a question; raises InvalidError."""
     if (body.since and body.start) or (body.until and body.end):
         raise InvalidError("Give a moment or words, not both.", target="since" if body.since else "until")

@@ -26,6 +26,37 @@ class OwnStanding(Standing, frozen=True, kw_only=True):
     account: str
 
 
+class LogColumnShape(Shape, frozen=True, kw_only=True):
+    """A column of a log table; of one that is not `known` nothing ever stands in it here."""
+
+    name: str
+    type: Literal["string", "int", "long", "real", "bool", "datetime", "dynamic"]
+    known: bool
+
+
+class LogTableShape(Shape, frozen=True, kw_only=True):
+    """A log table, with its category in a diagnostic setting."""
+
+    name: str
+    category: str
+    brief: str
+    columns: list[LogColumnShape]
+
+
+class AllLogTables(Shape, frozen=True, kw_only=True):
+    """Every log table."""
+
+    tables: list[LogTableShape]
+
+
+class LogRows(Shape, frozen=True, kw_only=True):
+    """Rows of a log table, the oldest first; `next` stands in an answer that is not the last."""
+
+    table: str
+    rows: list[dict[str, Any]]
+    next: str = ""
+
+
 class Incident(Shape, frozen=True, kw_only=True):
     """What was wrong, from `began_at` to `last_at`: an outage of a service, or an alert of a rule.
 

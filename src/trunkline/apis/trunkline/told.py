@@ -20,6 +20,7 @@ from trunkline.apis.trunkline.teams_users import TeamsUserRequest
 from trunkline.apis.trunkline.tokens import TokenRequest
 from trunkline.catalogue.explaining import Meaning
 from trunkline.insight.bundle import LONGEST_USE_CASE
+from trunkline.insight.logs.reader import MOST_ROWS
 from trunkline.insight.story import LONGEST as LONGEST_ID
 from trunkline.services.resources import REPLACEABLE
 from trunkline.services.sent import LONGEST_WAIT_S, MOST
@@ -63,6 +64,8 @@ IN_PATH = {
     "name": Given("name", "The name of the account, the subscription or the alert rule."),
     "key": Given("key", "Which credential.", {"type": "string", "enum": list(REPLACEABLE)}),
     "id": Given("id", "The id of the API key, the incident, the notice or the support file."),
+    "id": Given("id", "The id of the API key, the incident or the notice."),
+    "table": Given("table", "The name of a log table, or its category."),
     "file": Given("file", "The SHA-256 of the file.", {"type": "string", "pattern": "^[0-9a-f]{64}$"}),
     "user": Given("user", "The object id of a Teams user (a GUID), or the user principal name."),
     "number": Given("number", "E.164 like +18005550199, a short code, or a sender name."),
@@ -106,6 +109,13 @@ _DAYS = Given(
     "days",
     f"How far back what is over is listed; {USUAL_DAYS} days unless given.",
     {"type": "integer", "minimum": 1, "maximum": MOST_DAYS},
+)
+_LOG_ROWS = (
+    Given("account", "Only this account and those below it."),
+    Given("since", "The earliest moment (RFC 3339), or how long ago it was; an hour unless given."),
+    Given("until", "The end, in the same words."),
+    Given("limit", "At most so many.", {"type": "integer", "minimum": 1, "maximum": MOST_ROWS}),
+    Given("next", "Where to go on, from an answer. Any other name is a column, and its value what it must be."),
 )
 TOLD: dict[str, Told] = {
     "GetHealth": Told(answers={200: (answers.Health,)}),
@@ -157,6 +167,8 @@ TOLD: dict[str, Told] = {
             ACCOUNT,
         ),
     ),
+    "ListLogTables": Told(answers={200: (insight_answers.AllLogTables,)}),
+    "ListLogRows": Told(answers={200: (insight_answers.LogRows,)}, query=_LOG_ROWS),
     "ListFacts": Told(answers={200: (answers.Found,)}, body=RowsRequest, media=(CSV, ARROW, PARQUET)),
     **dict.fromkeys(OPERATIONS, _POST),
     "AddSupportFile": Told(

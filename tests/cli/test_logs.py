@@ -1,0 +1,80 @@
+"""`trunkline logs`: tables are listed, read and written, as a user sees it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.support.customer import visiting
+from trunkline.cli.main import app
+from trunkline.library.served import Server
+
+AUTH = "ACSAuthIncomingOperations"
+
+
+@pytest.fixture(scope="module")
+def run(served: Server) -> Any:
+    """Run the command about the server, in the name of an account that did something."""
+    with visiting(served, "logs-customer") as customer:
+        for _ in range(3):
+            customer.identity.create_user()
+        asked = ["--url", served.url, "--api-key", customer.resource.api_key]
+
+        def logs(*words: str) -> Any:
+            return CliRunner().invoke(app, ["logs", *words, *asked], env={"SSL_CERT_FILE": served.connection.ca_file})
+
+        yield logs
+
+
+def test_the_tables_are_listed_without_a_server() -> None:
+    """With their categories."""
+    done = CliRunner().invoke(app, ["logs"])
+    assert done.exit_code == 0
+    assert f"{AUTH}\tAuthOperational" in done.stdout
+    assert len(json.loads(CliRunner().invoke(app, ["logs", "--json"]).stdout)) == 26
+
+
+def test_a_table_is_printed_as_lines_as_json_and_as_csv(run: Any) -> None:
+    """As many rows as wanted, with the columns that say which."""
+    lines = [json.loads(line) for line in run(AUTH, "--since", "1h").stdout.splitlines()]
+    assert [row["OperationName"] for row in lines] == ["CreateIdentity"] * 3
+    assert len(json.loads(run(AUTH, "--json", "--limit", "2").stdout)) == 2
+    vector = lines[1]["CorrelationId"]
+    head, row = run("authoperational", "--csv", "--where", f"CorrelationId={vector}").stdout.splitlines()
+    assert dict(zip(head.split(","), row.split(","), strict=True))["CorrelationId"] == vector
+    assert run(AUTH, "--where", "OperationName=None").stdout == ""
+
+
+def test_tables_are_written_as_a_storage_has_them(run: Any, tmp_path: Path) -> None:
+    """A file for each hour, made anew when they are written again."""
+    for _ in range(2):
+        done = run("export", "--to", str(tmp_path), "--since", "1d")
+        assert done.exit_code == 0, done.output
+        assert f"{AUTH}\t3" in done.stdout
+    files = list((tmp_path / "insights-logs-authoperational").rglob("PT1H.json"))
+    records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    assert [(one["category"], one["operationName"]) for one in records] == [("AuthOperational", "CreateIdentity")] * 3
+    (first, *_) = records
+    assert first["resourceId"].endswith("/COMMUNICATIONSERVICES/LOGS-CUSTOMER")
+    assert f"resourceId={first['resourceId']}/y={first['time'][:4]}/m=" in str(files[0])
+    assert {**first["properties"], "SdkType": ""} == {"Identity": "key1", "SdkType": "", "PlatformType": "Python"}
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["ACSAuth"], "ACSAuthIncomingOperations"),
+        (["export"], "--to FOLDER"),
+        ([AUTH, "--where", "nothing"], "Column=value"),
+        ([AUTH, "--where", "Nothing=1"], "has no column"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(run: Any, words: list[str], wanted: str) -> None:
+    """With a sentence that helps."""
+    done = run(*words)
+    assert done.exit_code == 1
+    assert wanted in str(done.exception)
