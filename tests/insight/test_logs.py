@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.world import World
-from trunkline.catalogue.facts import Call, CallEvent, Fact, Message, Request, Sample
+from trunkline.catalogue.facts import Call, CallEvent, Fact, Feedback, Message, Request, Sample
 from trunkline.catalogue.load import load
 from trunkline.catalogue.log_tables import read
 from trunkline.clock import from_microseconds
@@ -82,7 +82,15 @@ FACTS: list[Fact] = [
     sample(4000, "orphan", edge="carrier", mos=4.0, codec="opus"),
     event(11, "L1", "createView", edge="sdk", topic="view", extra={"operation_id": "o1", "duration_ms": "7"}),
     event(12, "L1", "RecordingEnded", topic="recording", extra={"recording_id": "r1", "recording_length": "9.5"}),
-    event(13, "L1", "CallSurvey", topic="survey", extra={"survey_id": "s1", "audio_rating_score": "4"}),
+    Feedback(
+        happened_at=NOON + 90 * SECOND,
+        resource="trunkline",
+        call_id="L1",
+        survey_id="s1",
+        audio_score=4,
+        audio_highest=5,
+        overall_issues="Echo",
+    ),
     message(40, message_id="e1", channel="email", sender="a@b.example", recipient="c@d.example", status="failed"),
 ]
 
@@ -227,7 +235,9 @@ def test_events_of_a_kind_stand_in_their_table(table: Any) -> None:
     (recording,) = table("ACSCallRecordingSummary")
     assert some(recording, "RecordingId", "RecordingLength") == ("r1", 9.5)
     (survey,) = table("ACSCallSurvey")
-    assert some(survey, "SurveyId", "AudioRatingScore", "CallId") == ("s1", 4, "L1")
+    assert some(
+        survey, "SurveyId", "AudioRatingScore", "AudioRatingScoreUpperBound", "OverallCallIssues", "CallId"
+    ) == (*("s1", 4, 5, "Echo", "L1"),)
 
 
 def test_what_became_of_an_e_mail_is_a_row(table: Any) -> None:

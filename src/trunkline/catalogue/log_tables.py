@@ -20,7 +20,9 @@ from trunkline.catalogue.rows import Row
 from trunkline.catalogue.words import nearest
 from trunkline.errors import ConfigurationError, NotFoundError
 
-Kind = Literal["requests", "calls", "events", "messages", "streams", "readings", "days", "calls used", "messages used"]
+Kind = Literal[
+    "requests", "calls", "events", "messages", "feedback", "streams", "readings", "days", "calls used", "messages used"
+]
 """What the rows of a table are made of."""
 
 ColumnType = Literal["string", "int", "long", "real", "bool", "datetime", "dynamic"]
@@ -30,6 +32,7 @@ FACTS: dict[str, str] = {
     "calls": "calls",
     "events": "call_events",
     "messages": "messages",
+    "feedback": "feedback",
     "streams": "samples",
     "readings": "samples",
     "days": "calls",
@@ -45,6 +48,7 @@ _MADE: dict[str, tuple[str, ...]] = {
     "calls": ("participant", "lasted_ms", "version"),
     "events": (),
     "messages": (),
+    "feedback": (),
     "streams": (
         *("leg", "count", "packets", "rtt_avg", "rtt_max", "jitter_avg", "jitter_max", "loss_avg", "loss_max"),
     ),

@@ -1,4 +1,4 @@
-"""Rows that are made of single facts: requests, legs that have ended, events, messages, what was used."""
+"""Rows that are made of single facts: requests, legs that have ended, events and the like, what was used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from trunkline.insight.logs.places import Counted, Made, Page, Place, Wanted, made
+from trunkline.insight.logs.places import Counted, Page, Place, Wanted, made
 from trunkline.telemetry.questions import Condition, Either, Row, Rows
 from trunkline.telemetry.recorder import Recorder
 
@@ -99,34 +99,20 @@ def leg(fact: Row) -> Row:
     }
 
 
-class EventRows:
-    """Events within calls."""
+class FactRows:
+    """Facts as they are; by the columns `known_by` they are known again."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, fact: str, known_by: tuple[str, ...]) -> None:
         self._counted = Counted(recorder)
+        self._fact = fact
+        self._known_by = known_by
 
     async def page(self, wanted: Wanted, place: Place, most: int) -> Page:
-        """Return the rows that so many events make."""
-        facts, after = await self._counted.facts(wanted, "call_events", place, most)
-        return Page(
-            rows=made(facts, place, lambda fact: [(fact, _key(fact, *fact))]),
-            after=after,
-            read=len(facts),
-        )
-
-
-class MessageRows:
-    """Messages."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._counted = Counted(recorder)
-
-    async def page(self, wanted: Wanted, place: Place, most: int) -> Page:
-        """Return the rows that so many messages make."""
-        facts, after = await self._counted.facts(wanted, "messages", place, most)
+        """Return so many facts."""
+        facts, after = await self._counted.facts(wanted, self._fact, place, most)
 
         def rows_of(fact: Row) -> Iterator[tuple[Row, tuple[Any, ...]]]:
-            yield fact, _key(fact, "message_id", "recipient", "status")
+            yield fact, tuple(str(fact[name]) for name in self._known_by)
 
         return Page(rows=made(facts, place, rows_of), after=after, read=len(facts))
 
@@ -176,10 +162,3 @@ def _message(fact: Row) -> Row:
         "started_at": fact["happened_at"],
         "ended_at": None,
     }
-
-
-def _key(fact: Row, *names: str) -> tuple[Any, ...]:
-    return tuple(str(fact[name]) for name in names)
-
-
-__all__ = ["CallRows", "EventRows", "Made", "MessageRows", "RequestRows", "UsedRows", "leg"]

@@ -12,7 +12,7 @@ from trunkline.catalogue.azure.ids import resource_id
 from trunkline.catalogue.log_tables import LogPart, LogTable, LogTables
 from trunkline.catalogue.rows import Measure
 from trunkline.clock import microseconds
-from trunkline.insight.logs.makers import CallRows, EventRows, MessageRows, RequestRows, UsedRows
+from trunkline.insight.logs.makers import CallRows, FactRows, RequestRows, UsedRows
 from trunkline.insight.logs.media import DayRows, ReadingRows, StreamRows
 from trunkline.insight.logs.places import Made, Maker, Page, Place, Wanted, from_text, written
 from trunkline.insight.logs.values import Columns, LogRow, check_names, holds
@@ -79,8 +79,11 @@ class LogReader:
         self._makers: dict[str, Maker] = {
             "requests": RequestRows(recorder),
             "calls": CallRows(recorder),
-            "events": EventRows(recorder),
-            "messages": MessageRows(recorder),
+            "events": FactRows(
+                recorder, "call_events", ("happened_at", "call_id", "edge", "topic", "name", "text", "extra")
+            ),
+            "messages": FactRows(recorder, "messages", ("message_id", "recipient", "status")),
+            "feedback": FactRows(recorder, "feedback", ("happened_at", "call_id", "survey_id", "participant_id")),
             "calls used": UsedRows(recorder, "calls"),
             "messages used": UsedRows(recorder, "messages"),
             "streams": StreamRows(recorder),

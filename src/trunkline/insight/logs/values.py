@@ -20,7 +20,7 @@ LogRow = dict[str, Any]
 
 _DIGITS = 6
 _LARGEST = 2.0**62
-_DIRECT = {"requests", "calls", "events", "messages", "readings"}
+_DIRECT = {"requests", "calls", "events", "messages", "feedback", "readings"}
 _PLATFORM = re.compile(r"azsdk-([a-z]+)-")
 
 
