@@ -14,6 +14,7 @@ import msgspec
 
 from trunkline.catalogue.codes.table import read as read_codes
 from trunkline.catalogue.columns import Column, columns, tables
+from trunkline.catalogue.exports import read as read_exports
 from trunkline.catalogue.facts import Request
 from trunkline.catalogue.log_tables import read as read_log_tables
 from trunkline.catalogue.reading import converted, read_toml, table
@@ -57,7 +58,8 @@ def load() -> Catalogue:
     """Read and check every table; raises ConfigurationError naming the row that is wrong."""
     root = files("trunkline.catalogue")
     read_codes()  # kept by its own module, and checked together with the rest
-    read_log_tables()
+    read_log_tables()  # the same
+    read_exports()  # the same
     catalogue = Catalogue(
         services=dict(_services(root)),
         other_metrics=table(root / "acs" / "other_metrics.toml", OtherMetric),

@@ -18,7 +18,7 @@ from trunkline.cli.sending import Answer, BehindError, Import, Server
 from trunkline.clock import RealClock, monotonic
 from trunkline.errors import InvalidError
 from trunkline.sources.chunks import Chunk
-from trunkline.sources.files import FactFile
+from trunkline.sources.files import SourceFile
 from trunkline.sources.packing import CutOffError
 from trunkline.sources.rules import Refused
 
@@ -76,7 +76,7 @@ class Importer:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def bring(self, file: FactFile) -> Outcome:
+    def bring(self, file: SourceFile) -> Outcome:
         """Import one file. Raises what `Import.deliver` raises, but for a file that cannot be read to its end."""
         outcome = Outcome(file=str(file.path), fact=file.kind.table)
         begun = monotonic()
@@ -90,7 +90,7 @@ class Importer:
         outcome.seconds = round(monotonic() - begun, 3)
         return outcome
 
-    def _bring(self, file: FactFile, work: Import, outcome: Outcome, shown: Shown) -> None:
+    def _bring(self, file: SourceFile, work: Import, outcome: Outcome, shown: Shown) -> None:
         outcome.before = known = work.known()
         for restart in range(MOST_RESTARTS):
             shown.loading(file.total)
@@ -109,7 +109,7 @@ class Importer:
                     raise
                 known = work.known()
 
-    def _unknown(self, file: FactFile, chunks: Iterator[Chunk], known: int, outcome: Outcome) -> Iterator[Chunk]:
+    def _unknown(self, file: SourceFile, chunks: Iterator[Chunk], known: int, outcome: Outcome) -> Iterator[Chunk]:
         """Pass on what the server has not; what was rejected of the rest is found out once more when it is wanted."""
         for chunk in chunks:
             if chunk.number > known:
@@ -118,7 +118,7 @@ class Importer:
             chunk.body()
             self._reject(file, chunk, [*chunk.refused, *judged(file.kind, chunk)], outcome)
 
-    def _tell(self, file: FactFile, chunk: Chunk, answer: Answer, outcome: Outcome) -> None:
+    def _tell(self, file: SourceFile, chunk: Chunk, answer: Answer, outcome: Outcome) -> None:
         listed = [
             Refused(line=chunk.lines[told.line - 1], path=told.path, why=told.why)
             for told in answer.rejected
@@ -129,7 +129,7 @@ class Importer:
         outcome.rejected += max(0, answer.rejected_total - len(listed))
         self._reject(file, chunk, [*chunk.refused, *listed], outcome)
 
-    def _reject(self, file: FactFile, chunk: Chunk, those: Sequence[Refused], outcome: Outcome) -> None:
+    def _reject(self, file: SourceFile, chunk: Chunk, those: Sequence[Refused], outcome: Outcome) -> None:
         outcome.rejected += len(those)
         for one in sorted(those, key=lambda refused: refused.line):
             if self._shown < MOST_SHOWN:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -12,6 +12,10 @@ import typer
 from trunkline.catalogue.facts import KINDS, Attempt
 from trunkline.cli import options, remote
 from trunkline.clock import monotonic
+from trunkline.errors import InvalidError
+
+if TYPE_CHECKING:
+    from trunkline.sources.files import SourceFile
 
 FAILED = 1
 STOPPED = 130
@@ -20,8 +24,14 @@ _FACTS = ", ".join(kind.table for kind in KINDS if kind is not Attempt)
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON or CSV (also .gz, .zst), Parquet, Arrow.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="NDJSON or CSV (also .gz, .zst), Parquet, Arrow; or exports of log tables, JSON or CSV."),
+    ],
     *,
+    table: Annotated[
+        str, typer.Option(help="The log table that the files are exports of; known by their rows if left out.")
+    ] = "",
     fact: Annotated[str, typer.Option(help=f"{_FACTS}; guessed if left out.")] = "",
     ignore_unknown: Annotated[
         bool, typer.Option("--ignore-unknown", help="Leave out columns that the fact has not.")
@@ -40,14 +50,8 @@ def import_(
     """
     from trunkline.cli.importing import Importer  # noqa: PLC0415 - only this command loads Arrow
     from trunkline.cli.sending import Server  # noqa: PLC0415 - see above
-    from trunkline.sources.files import FactFile  # noqa: PLC0415 - see above
 
-    found = [FactFile(file, fact, ignore_unknown=ignore_unknown) for file in files]
-    for file in found:
-        if file.known_by:
-            typer.echo(f"{file.path}: {file.kind.table}, by {file.known_by}.", err=True)
-        if file.ignored:
-            typer.echo(f"{file.path}: left out: {', '.join(file.ignored)}.", err=True)
+    found = [part for file in files for part in _parts(file, fact, table, ignore_unknown=ignore_unknown)]
 
     def find() -> remote.Remote:
         if url and account:
@@ -67,6 +71,30 @@ def import_(
         raise typer.Exit(STOPPED) from None
     if not is_sound:
         raise typer.Exit(FAILED)
+
+
+def _parts(path: Path, fact: str, table: str, *, ignore_unknown: bool) -> Sequence[SourceFile]:
+    """Return a file of facts, or an export of log tables once for each kind of fact that its rows become.
+
+    Tells what it holds where that was not said.
+    """
+    from trunkline.sources import exports, files  # noqa: PLC0415 - only this command loads Arrow
+
+    if fact and table:
+        raise InvalidError(
+            "A file holds facts, or is an export of a log table: give --fact or --table.", target="table"
+        )
+    export = None if fact else exports.opened(path, table)
+    if export is None:
+        file = files.FactFile(path, fact, ignore_unknown=ignore_unknown)
+        if file.known_by:
+            typer.echo(f"{path}: {file.kind.table}, by {file.known_by}.", err=True)
+        if file.ignored:
+            typer.echo(f"{path}: left out: {', '.join(file.ignored)}.", err=True)
+        return [file]
+    told = ", ".join(f"{count} rows of {name}" for name, count in export.counts.items()) or "no row that can be read"
+    typer.echo(f"{path}: an export of log tables: {told}.", err=True)
+    return export.parts()
 
 
 def _said() -> Callable[[str], None]:

@@ -27,6 +27,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 LONGEST_ASKED_PAUSE_S = 60.0
 ANSWER_S = 120.0
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
+_PATHS = {"log_lines": "logs"}
 _NO_FACT = b"{}"  # a chunk of which nothing is left keeps its number
 
 
@@ -236,7 +237,7 @@ class Import:
             body, media_type = one.chunk.body(), one.chunk.media_type
             if one.before is not None:
                 one.before.left.wait()
-            path = at(self._table.replace("_", "-"))
+            path = at(_PATHS.get(self._table, self._table.replace("_", "-")))
             headers = {HEADER: f"{self._mark}/{one.chunk.number}", "Content-Type": media_type}
             headers |= {"Content-Encoding": "zstd"} if body else {"Content-Type": "application/x-ndjson"}
             reply = self._server.send("POST", path, body or _NO_FACT, headers, one.left.set)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from trunkline.catalogue.facts import Fact
@@ -19,25 +19,20 @@ _STREAM = b"\xff\xff\xff\xff"
 _PACKED = {".gz", ".zst", ".gzip", ".zstd"}
 
 
-class FactFile:
-    """A file of facts of one kind.
+class SourceFile:
+    """A file, read as facts of one kind. `mark` begins the name of how it is cut."""
 
-    `known_by` says how the kind is known when it was not given. Raises InvalidError for a file that cannot be read, or
-    whose columns are not the fact's.
-    """
+    known_by = ""
+    """How it is known what it holds, when that was not given."""
+    ignored: Sequence[str] = ()
+    """Its columns that are left out."""
 
-    def __init__(self, path: Path, fact: str = "", *, ignore_unknown: bool = False) -> None:
+    def __init__(self, path: Path, cutter: Cutter, plan: Plan, mark: bytes = MARK) -> None:
         self.path = path
-        self._cutter = _cutter(path)
-        self.kind: type[Fact]
-        self.known_by = ""
-        if fact:
-            self.kind = _named(fact)
-        else:
-            self.kind, self.known_by = guessed(self._cutter.names, _stem(path))
-        places = placed(self.kind, self._cutter.names, is_flat=self._cutter.is_flat, ignore_unknown=ignore_unknown)
-        self.ignored = [name for name, place in places.items() if place is None]
-        self._plan = Plan(kind=self.kind, places=places, ignores_unknown=ignore_unknown)
+        self.kind = plan.kind
+        self._cutter = cutter
+        self._plan = plan
+        self._mark = mark
         self._seen = self._stamp()
 
     @property
@@ -61,7 +56,7 @@ class FactFile:
 
     def mark(self, progress: Callable[[int], None] = lambda _: None) -> str:
         """Return the name by which the file's chunks are known: a hash of all its bytes and of how it is cut."""
-        found = hashlib.sha256(MARK)
+        found = hashlib.sha256(self._mark)
         self._seen = self._stamp()
         with self.path.open("rb") as file:
             while block := file.read(_HASHED_AT_ONCE):
@@ -72,6 +67,21 @@ class FactFile:
     def _stamp(self) -> tuple[int, int]:
         about = self.path.stat()
         return about.st_size, about.st_mtime_ns
+
+
+class FactFile(SourceFile):
+    """A file of facts of one kind.
+
+    Raises InvalidError for a file that cannot be read, or whose columns are not the fact's.
+    """
+
+    def __init__(self, path: Path, fact: str = "", *, ignore_unknown: bool = False) -> None:
+        cutter = _cutter(path)
+        kind, known_by = (_named(fact), "") if fact else guessed(cutter.names, _stem(path))
+        places = placed(kind, cutter.names, is_flat=cutter.is_flat, ignore_unknown=ignore_unknown)
+        super().__init__(path, cutter, Plan(kind=kind, places=places, ignores_unknown=ignore_unknown))
+        self.known_by = known_by
+        self.ignored = [name for name, place in places.items() if place is None]
 
 
 def _named(fact: str) -> type[Fact]:

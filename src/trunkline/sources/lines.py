@@ -18,7 +18,7 @@ from trunkline.sources.packing import CutOffError, Stream
 from trunkline.sources.rules import Refused, Shape
 
 _LOOKED_AT = 100
-_TOO_LONG = f"A line has at most {LONGEST_LINE} bytes."
+_TOO_LONG = "A line has at most {} bytes."
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -31,23 +31,24 @@ class Row(NamedTuple):
     why: str = ""
 
 
-def lines(stream: Stream) -> Iterator[Row]:
+def lines(stream: Stream, longest: int = LONGEST_LINE) -> Iterator[Row]:
     """Yield the lines without their ends; raises CutOffError, and half a line before it is left out."""
     number, rest, is_skipping = 0, b"", False
+    too_long = _TOO_LONG.format(longest)
     for block in _without_mark(stream.blocks()):
         first, *others = block.split(b"\n")
         rest += b"" if is_skipping else first
         for other in others:
             number += 1
-            if is_skipping or len(rest) > LONGEST_LINE:
-                yield Row(number, 1, None, _TOO_LONG)
+            if is_skipping or len(rest) > longest:
+                yield Row(number, 1, None, too_long)
             else:
                 yield Row(number, len(rest) + 1, rest)
             rest, is_skipping = other, False
-        if len(rest) > LONGEST_LINE:
+        if len(rest) > longest:
             rest, is_skipping = b"", True
     if is_skipping:
-        yield Row(number + 1, 1, None, _TOO_LONG)
+        yield Row(number + 1, 1, None, too_long)
     elif rest:
         yield Row(number + 1, len(rest) + 1, rest)
 
@@ -63,14 +64,14 @@ def _without_mark(blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield from blocks
 
 
-def groups(rows: Iterator[Row], after: int) -> Iterator[tuple[int, list[Row]]]:
+def groups(rows: Iterator[Row], after: int, most_rows: int = 0, most_bytes: int = 0) -> Iterator[tuple[int, list[Row]]]:
     """Yield the rows of each chunk behind the first so many, with its number; what was before a break comes, too."""
     number, size = 1, 0
     group: list[Row] = []
     broken: CutOffError | None = None
     try:
         for row in rows:
-            if len(group) == MOST_ROWS or (group and size + row.size > MOST_BYTES):
+            if len(group) == (most_rows or MOST_ROWS) or (group and size + row.size > (most_bytes or MOST_BYTES)):
                 if number > after:
                     yield number, group
                 number, group, size = number + 1, [], 0
@@ -103,7 +104,7 @@ class JsonLines(Cutter):
         """Yield what stands in the first lines; an unreadable one is nothing."""
         seen = 0
         try:
-            for row in _written(lines(Stream(self._path))):
+            for row in written(lines(Stream(self._path))):
                 yield _decoded(row.value or b"")
                 seen += 1
                 if seen == _LOOKED_AT:
@@ -115,13 +116,13 @@ class JsonLines(Cutter):
         """Yield the lines by their bytes; blank ones are left out."""
         keep = frozenset(shown_columns(plan.kind.table)) if plan.ignores_unknown else None
         stream = Stream(self._path)
-        for number, group in groups(_written(lines(stream)), after):
+        for number, group in groups(written(lines(stream)), after):
             refused, sound = _parted(group)
             numbers, texts = [row.line for row in sound], [row.value for row in sound]
             yield LinesChunk(number, stream.position, numbers, texts, refused, keep)
 
 
-def _written(rows: Iterator[Row]) -> Iterator[Row]:
+def written(rows: Iterator[Row]) -> Iterator[Row]:
     """Leave out blank lines."""
     return (row for row in rows if row.why or (row.value and not row.value.isspace()))
 
@@ -147,7 +148,7 @@ class Sheet(Cutter):
         self.total = path.stat().st_size
         self._between = ","
         try:
-            head = next((row.value for row in _written(lines(Stream(path)))), b"") or b""
+            head = next((row.value for row in written(lines(Stream(path)))), b"") or b""
             self._between = max(",;\t", key=head.decode(errors="replace").count)
             header = next(self._rows(Stream(path)), None)
         except CutOffError as error:
@@ -184,12 +185,16 @@ class Sheet(Cutter):
         """Yield the rows by their bytes in the file."""
         shape = Shape(plan.kind, plan.places)
         stream = Stream(self._path)
-        rows = self._rows(stream)
-        next(rows)  # the header
-        for number, group in groups(map(self._checked, rows), after):
+        for number, group in groups(self.rows(stream), after):
             refused, sound = _parted(group)
             table = self._table([row.value for row in sound])
             yield TableChunk(number, stream.position, table, [row.line for row in sound], shape, refused)
+
+    def rows(self, stream: Stream) -> Iterator[Row]:
+        """Yield the rows below the header: a list of texts each, or why it is none."""
+        rows = self._rows(stream)
+        next(rows, None)  # the header
+        return map(self._checked, rows)
 
     def _checked(self, row: Row) -> Row:
         """Refuse a row that has too few values, or too many, or is no text."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -227,6 +227,21 @@ _READERS: Mapping[Any, Callable[[Any], Any]] = {
     bool: _truth,
     datetime: _moment,
 }
+
+
+def read_as(column: Column, value: Any) -> Any:
+    """Return one value as a column's type; raises ValueError, whose text says why."""
+    try:
+        return _READERS[column.of](value)
+    except (TypeError, OverflowError) as error:
+        raise ValueError(str(error)) from None
+
+
+def typed(values: Sequence[Any], column: Column) -> pa.Array:
+    """Return values that are a column's already, of which some are None."""
+    if column.is_map:
+        return pa.array([None if value is None else list(value.items()) for value in values], _MAP)
+    return pa.array(values, _TYPES[column.of])
 
 
 def _gather(
