@@ -384,6 +384,7 @@ class Feedback(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
     screenshare_threshold: Threshold = None
     screenshare_issues: Issues = ""
     text: Annotated[Prose, brief("What they wrote.")] = ""
+    extra: Annotated[Map, brief("Whatever else is known.")] = {}
 
 
 KINDS: tuple[type[Fact], ...] = (Request, Attempt, Call, Sample, CallEvent, Message, LogLine, Feedback)

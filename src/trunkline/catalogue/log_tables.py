@@ -21,9 +21,19 @@ from trunkline.catalogue.words import nearest
 from trunkline.errors import ConfigurationError, NotFoundError
 
 Kind = Literal[
-    "requests", "calls", "events", "messages", "feedback", "streams", "readings", "days", "calls used", "messages used"
+    "requests",
+    "calls",
+    "events",
+    "messages",
+    "feedback",
+    "streams",
+    "readings",
+    "days",
+    "calls used",
+    "messages used",
+    "lines",
 ]
-"""What the rows of a table are made of."""
+"""What the rows of a table are made of; rows that came from elsewhere are lines of a log, in every table."""
 
 ColumnType = Literal["string", "int", "long", "real", "bool", "datetime", "dynamic"]
 CONVERSIONS = ("seconds", "share", "sdk name", "sdk version", "platform", "listed", "object", "domain", "user name")
@@ -38,6 +48,7 @@ FACTS: dict[str, str] = {
     "days": "calls",
     "calls used": "calls",
     "messages used": "messages",
+    "lines": "log_lines",
 }
 """The table of facts that rows of a kind come from."""
 
@@ -56,6 +67,7 @@ _MADE: dict[str, tuple[str, ...]] = {
     "days": ("metric", "unit", "until", "day"),
     "calls used": ("usage",),
     "messages used": ("usage",),
+    "lines": (),
 }
 
 

@@ -42,7 +42,7 @@ def made(row: Exported, fact: str) -> Iterator[Made]:
 
 
 def _fact(row: Exported, one: Becoming, texts: Mapping[str, str]) -> Made:
-    found: Made = {_EXTRA: {TABLE: row.table.name}} if _EXTRA in tables()[one.fact] else {}
+    found: Made = {_EXTRA: {TABLE: row.table.name}}
     for name, given in one.columns.items():
         column = column_of(one.fact, name)
         value = _value(column, given, texts) if column is not None else None

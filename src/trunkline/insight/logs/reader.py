@@ -17,6 +17,7 @@ from trunkline.insight.logs.media import DayRows, ReadingRows, StreamRows
 from trunkline.insight.logs.places import Made, Maker, Page, Place, Wanted, from_text, written
 from trunkline.insight.logs.values import Columns, LogRow, check_names, holds
 from trunkline.services.resources import Resource
+from trunkline.telemetry.questions import Condition, Row
 from trunkline.telemetry.recorder import Recorder
 
 MOST_ROWS = 1000
@@ -26,6 +27,7 @@ MOST_READ = 50_000
 """So many facts are read for a page at most: it may be shorter than asked for, and goes on all the same."""
 
 _FACTS_AT_ONCE = 1000
+_TABLE = "log_table"
 
 
 class LogQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +86,7 @@ class LogReader:
             ),
             "messages": FactRows(recorder, "messages", ("message_id", "recipient", "status")),
             "feedback": FactRows(recorder, "feedback", ("happened_at", "call_id", "survey_id", "participant_id")),
+            "lines": FactRows(recorder, "log_lines", ("happened_at", "body")),
             "calls used": UsedRows(recorder, "calls"),
             "messages used": UsedRows(recorder, "messages"),
             "streams": StreamRows(recorder),
@@ -95,10 +98,11 @@ class LogReader:
         """Return a page of a table; raises InvalidError, UnavailableError."""
         table, where = question.table, check_names(question.table, question.where)
         first = Place(max(0, microseconds(question.start)))
-        places: list[Place | None] = [first for _ in table.parts]
+        of = (*table.parts, LogPart(of="lines", where={"source": ("import",), _TABLE: (table.name,)}))
+        places: list[Place | None] = [first for _ in of]
         if question.next:
-            places = from_text(question.next, len(table.parts))
-        parts = [self._wanted(question, part, where) for part in table.parts]
+            places = from_text(question.next, len(of))
+        parts = [self._wanted(question, part, where) for part in of]
         found: list[LogEntry] = []
         read = 0
         while any(places) and len(found) < question.limit and read < MOST_READ:
@@ -116,9 +120,11 @@ class LogReader:
         return await self._makers[wanted.part.of].page(wanted, place, most)
 
     def _wanted(self, question: LogQuestion, part: LogPart, where: Mapping[str, str]) -> Wanted:
-        conditions = (
+        conditions = [
             self._columns.condition(part, question.table.columns[name], value) for name, value in where.items()
-        )
+        ]
+        if part.of != "lines":  # what rows from elsewhere became is told by those rows themselves
+            conditions.append(Condition(column=f"extra.{_TABLE}", values=("",)))
         return Wanted(
             table=question.table,
             part=part,
@@ -167,10 +173,19 @@ class LogReader:
         return LogEntry(
             account=name,
             at=one.row["happened_at"],
-            columns=self._columns.row(table, {**one.row, **about}),
+            columns=_as_it_was(table, one.row) if _TABLE in one.row else self._columns.row(table, {**one.row, **about}),
             key=one.key,
             settled=one.settled,
         )
+
+
+def _as_it_was(table: LogTable, line: Row) -> LogRow:
+    """Return a row that came from elsewhere, which its line has as a whole."""
+    try:
+        row = msgspec.json.decode(line["body"], type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        row = {}
+    return {name: row.get(name) for name in table.columns}
 
 
 def _goes_on(page: Page | None, farthest: int | None) -> Place | None:
