@@ -147,7 +147,7 @@ def test_no_text_whatever_raises_anything_but_our_error(text: str) -> None:
 def test_secrets_show_neither_in_a_representation_nor_in_an_error(tmp_path: Path) -> None:
     """Settings may be logged as a whole."""
     secret = [row.name for row in rows() if row.secret]
-    assert secret == ["database", "facts", "access_keys", "api_key", "smtp_url"]
+    assert secret == ["database", "facts", "access_keys", "api_key", "smtp_url", "log_destinations"]
     shown = repr(Settings(access_keys=(KEY,), api_key="hunter2", database="postgresql+psycopg://a:hunter2@b/c"))
     assert KEY not in shown
     assert "hunter2" not in shown

@@ -42,7 +42,10 @@ from trunkline.insight.health import Outages, rule_of
 from trunkline.insight.incidents import Incidents
 from trunkline.insight.known import Known
 from trunkline.insight.known_secrets import known_secrets
+from trunkline.insight.logs.destinations import Destinations
+from trunkline.insight.logs.export import LogExport
 from trunkline.insight.logs.reader import LogReader
+from trunkline.insight.logs.settings import LogSettings
 from trunkline.insight.reports import Reports
 from trunkline.insight.standing import Standings
 from trunkline.insight.story import Stories
@@ -109,6 +112,7 @@ class House:
                 await self._open_services()
                 await self._open_events()
                 await self._open_watch()
+                await self._open_logs()
                 self.application = self._application()
             self.loader.start()
         except UnavailableError as error:  # what it holds cannot be read, or a first row not written
@@ -243,7 +247,6 @@ class House:
             also=(repeatability.forget, self.reports.forget, self.support_files.forget),
         )
         known = Known(self.resources, self.numbers, self.identities, self.chat, self.subscriptions)
-        self.log_reader = LogReader(read_log_tables(), self.recorder, self.catalogue.measures, find, clock.now)
         self.stories = Stories(self.recorder, known.knowers)
         self.subscriptions.open()
         parts = (self.courier, self.subscriptions, self.dispatcher, retention, self.sms.carriage)
@@ -299,6 +302,24 @@ class House:
         )
         self._stack.push_async_callback(self.watch.stop)
         await self.watch.start()
+
+    async def _open_logs(self) -> None:
+        """Begin to write log tables where settings say."""
+        find, clock = self.resources.find, self.clock
+        self.log_reader = LogReader(read_log_tables(), self.recorder, self.catalogue.measures, find, clock.now)
+        self.log_settings = LogSettings(self.database, clock, self.ids.guid)
+        self.log_destinations = Destinations.of_settings(self.settings.log_destinations, clock)
+        self.log_export = LogExport(
+            database=self.database,
+            clock=clock,
+            reader=self.log_reader,
+            recorder=self.recorder,
+            kept=self.log_settings,
+            destinations=self.log_destinations,
+            find=find,
+        )
+        self._stack.push_async_callback(self.log_export.stop)
+        await self.log_export.start()
 
     def _told(self) -> None:
         """Let what was told of an incident be carried."""

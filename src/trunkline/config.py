@@ -174,6 +174,12 @@ class Settings:
         secret=True,
     )
     smtp_ca_file: str = _setting("", "More roots (PEM) that the mail server's certificate may chain to.")
+    log_destinations: tuple[str, ...] = _setting(
+        (),
+        "Where diagnostic settings write log tables: name=connection string of a storage account (Azurite's is "
+        "UseDevelopmentStorage=true) or name=folder; the name * is every other storage account.",
+        secret=True,
+    )
     backlog: int = _setting(20_000, "How many writes may wait before the server answers 503.", least=1)
     graceful_timeout_s: int = _setting(10, "How long requests in flight may take when the server stops.")
     infobip_voice_since: str = _setting(

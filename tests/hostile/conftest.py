@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -38,10 +39,16 @@ def log() -> Iterator[list[logging.LogRecord]]:
 
 @pytest.fixture
 def scene(
-    make_world: Callable[..., World], log: list[logging.LogRecord], monkeypatch: pytest.MonkeyPatch
+    make_world: Callable[..., World], log: list[logging.LogRecord], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Scene]:
     """Give a house; when the test ends it still has to stand, with everything measured."""
     monkeypatch.setattr(event_grid, "PATIENCE_S", 0.01)
-    made = Scene(make_world(max_body_bytes=LARGEST_BODY, private_webhooks="allow", auth_mode="development"), log)
+    world = make_world(
+        max_body_bytes=LARGEST_BODY,
+        private_webhooks="allow",
+        auth_mode="development",
+        log_destinations=(f"logs={tmp_path / 'logs'}",),
+    )
+    made = Scene(world, log)
     yield made
     made.check_that_it_stands()

@@ -93,6 +93,20 @@ BODIES: dict[str, Any] = {
     "ReceiveText": {"from": "+15555550100", "to": "+18005550199", "text": "hello"},
     "EventSubscriptions_CreateOrUpdate": {"properties": _SUBSCRIPTION},
     "EventSubscriptions_Update": _SUBSCRIPTION,
+    "DiagnosticSettings_CreateOrUpdate": {
+        "properties": {
+            "storageAccountId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/logs",
+            "workspaceId": "",
+            "eventHubAuthorizationRuleId": "",
+            "serviceBusRuleId": "",
+            "marketplacePartnerId": "",
+            "logs": [
+                {"category": "SMSOperational", "enabled": True, "retentionPolicy": {"enabled": False, "days": 0}},
+                {"categoryGroup": "allLogs", "enabled": True},
+            ],
+            "metrics": [{"category": "AllMetrics", "enabled": False}],
+        },
+    },
     "MetricAlerts_CreateOrUpdate": {
         "location": "global",
         "tags": {"a": "b"},

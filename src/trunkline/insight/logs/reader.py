@@ -33,7 +33,8 @@ _TABLE = "log_table"
 class LogQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """The rows of a table over [start, end) whose columns are as `where` says.
 
-    They are of these accounts, of all if none is named, and go on at `next`, which an earlier page told.
+    They are of these accounts, of all if none is named, and go on at `next`, which an earlier page told. With `own`
+    they are those that facts of here make, without rows that came from elsewhere.
     """
 
     table: LogTable
@@ -43,6 +44,7 @@ class LogQuestion(msgspec.Struct, frozen=True, kw_only=True):
     where: Mapping[str, str] = {}
     limit: int = 100
     next: str = ""
+    own: bool = False
 
 
 class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +100,8 @@ class LogReader:
         """Return a page of a table; raises InvalidError, UnavailableError."""
         table, where = question.table, check_names(question.table, question.where)
         first = Place(max(0, microseconds(question.start)))
-        of = (*table.parts, LogPart(of="lines", where={"source": ("import",), _TABLE: (table.name,)}))
+        lines = LogPart(of="lines", where={"source": ("import",), _TABLE: (table.name,)})
+        of = table.parts if question.own else (*table.parts, lines)
         places: list[Place | None] = [first for _ in of]
         if question.next:
             places = from_text(question.next, len(of))

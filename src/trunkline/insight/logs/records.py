@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from trunkline.catalogue.log_tables import LogTable
+from trunkline.clock import EPOCH, parse_rfc3339
 from trunkline.insight.logs.values import LogRow
 
 # the top level of a record is the same for every service; what else a table knows are its properties
@@ -50,9 +51,9 @@ def line(table: LogTable, row: LogRow) -> bytes:
     return msgspec.json.encode(record(table, row)) + b"\n"
 
 
-def path(table: LogTable, resource: str, hour: datetime) -> str:
+def file(resource: str, hour: datetime) -> str:
     """Return the name under which the rows of an hour stand; `resource` is the id of the account's resource."""
-    return f"{folder(table)}/resourceId={resource.upper()}/{hour:y=%Y/m=%m/d=%d/h=%H}/m=00/PT1H.json"
+    return f"resourceId={resource.upper()}/{hour:y=%Y/m=%m/d=%d/h=%H}/m=00/PT1H.json"
 
 
 def folder(table: LogTable) -> str:
@@ -61,6 +62,9 @@ def folder(table: LogTable) -> str:
 
 
 def hour_of(row: Mapping[str, Any]) -> datetime:
-    """Return the hour in which a row stands."""
-    moment = datetime.fromisoformat(row["TimeGenerated"])
+    """Return the hour in which a row stands; of one that came from elsewhere without a moment, the first of 1970."""
+    try:
+        moment = parse_rfc3339(str(row["TimeGenerated"]))
+    except ValueError:
+        moment = EPOCH
     return moment.replace(minute=0, second=0, microsecond=0)
