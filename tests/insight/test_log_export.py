@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,6 +16,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.insight import log_writer
+from tests.support import states
 from tests.support.blobs import storage
 from tests.support.world import World
 from trunkline.catalogue.facts import Call, Request, Sample
@@ -238,6 +244,20 @@ def test_any_order_of_facts_failures_and_restarts_writes_each_row_once(world: Wo
     fragile.trouble = ""
     assert turn(world)
     assert Counter((hour, one) for hour, those in vectors(out).items() for one in those) == Counter(recorded)
+
+
+def test_a_server_that_is_killed_goes_on_where_it_was(
+    make_world: Callable[..., World], tmp_path: Path, out: Path
+) -> None:
+    """In the middle of a write: each row is there once."""
+    folder = tmp_path / "world-0"
+    words = [sys.executable, "-m", "tests.insight.log_writer", str(folder), str(out)]
+    env = {**os.environ, "STATE_URL": states.url_for(folder)}
+    killed = subprocess.run(words, check=False, capture_output=True, timeout=60, env=env)  # noqa: S603 - our own
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    world = make_world(log_destinations=(f"logs={out}",))
+    assert turn(world)
+    assert vectors(out) == {"h=12": [f"{number}.0" for number in range(log_writer.ROWS)]}
 
 
 def test_what_passed_while_the_server_was_down_is_written(world: World, out: Path) -> None:
