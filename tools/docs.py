@@ -189,10 +189,17 @@ def tags() -> Iterator[str]:
     yield from table(("tag", "edges", "rule", "what it says", "source"), rows)
 
 
+def poor_streams() -> Iterator[str]:
+    """Tabulate the rules by which a stream is poor."""
+    rows = ((f"`{name}`", _groups(rule), rule.brief) for name, rule in load().quality.items() if rule.set != "tags")
+    yield from table(("tag", "rule", "what it says"), rows)
+
+
 def _groups(rule: QualityRule) -> str:
     wanted = " or ".join(f"`{written(group)}`" for group in rule.any)
     beside = [
         *([", ".join(rule.directions)] if rule.directions else []),
+        *([" or ".join(one or "not said" for one in rule.media)] if rule.media else []),
         *([rule.direction] if rule.direction else []),
         *([f"capability {', '.join(filter(None, rule.capabilities))} or unknown"] if rule.capabilities else []),
         *([f"named {', '.join(rule.names)}"] if rule.names else []),
@@ -300,6 +307,7 @@ BLOCKS: dict[str, Block] = {
     "measures": measures,
     "log tables": log_tables.columns,
     "tags": tags,
+    "poor streams": poor_streams,
     "words": words,
     "facts": facts,
     "coverage": coverage.summary,

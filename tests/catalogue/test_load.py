@@ -297,6 +297,7 @@ LOUD = QualityRule(
         ({"brief": ""}, "the rule loud needs a brief and a source"),
         ({"edges": ("gate",)}, "the rule loud is about an edge or a direction that there is not"),
         ({"directions": ("up",)}, "the rule loud is about an edge or a direction that there is not"),
+        ({"media": ("smell",)}, "the rule loud is about media that there are not"),
         ({"capabilities": ("smoke",)}, "the rule loud is about a capability that there is not"),
         ({"names": ("ice failed",)}, "the rule loud needs names of events if it is about events, and only then"),
         ({"any": ()}, "the rule loud compares nothing"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from trunkline.catalogue.load import load
 from trunkline.insight.readings import values_of
-from trunkline.insight.rules import Finding, Stream, changes, read, tags_of, written
+from trunkline.insight.rules import Finding, Stream, changes, quality_of, read, tags_of, written
 
 RULES = {name: rule for name, rule in load().quality.items() if rule.set == "tags"}
 POOR = {name: rule for name, rule in load().quality.items() if rule.set == "poor streams"}
@@ -146,6 +146,9 @@ def test_a_tag_tells_its_rule_and_its_values_and_where_else_it_held() -> None:
         ("jitter_avg_ms", 30, 30.1, "poor jitter"),
         ("loss_percent", 10, 10.1, "poor packet loss"),
         ("rtt_avg_ms", 500, 500.1, "poor round trip"),
+        ("jitter_buffer_avg_ms", 200, 200.1, "poor jitter buffer"),
+        ("jitter_buffer_max_ms", 200, 200.1, "poor jitter buffer"),
+        ("healed_percent", 10, 10.1, "poor healing"),
     ],
 )
 def test_the_other_set_of_rules_is_about_every_edge(value: str, at: float, beyond: float, name: str) -> None:
@@ -155,12 +158,54 @@ def test_the_other_set_of_rules_is_about_every_edge(value: str, at: float, beyon
         assert set(tags_of(POOR, LEG, {}, [Stream(edge=edge, direction="both", values={value: beyond})])) == {name}
 
 
+@pytest.mark.parametrize(
+    ("value", "at", "beyond", "name", "media"),
+    [
+        ("frames_per_second", 7, 6.9, "poor frame rate", ("", "video")),
+        ("height_px", 240, 239.9, "poor height", ("", "video")),
+        ("freeze_per_minute_ms", 6000, 6000.1, "poor freeze", ("", "video")),
+        ("frames_per_second", 1, 0.9, "poor screen frame rate", ("screen",)),
+        ("height_px", 768, 767.9, "poor screen height", ("screen",)),
+        ("freeze_per_minute_ms", 25_000, 25_000.1, "poor screen freeze", ("screen",)),
+    ],
+)
+def test_a_picture_has_other_bounds_than_a_screen(
+    value: str, at: float, beyond: float, name: str, media: tuple[str, ...]
+) -> None:
+    """A picture is a camera's unless it is said to be a screen; sound has neither."""
+
+    def poor(number: float, of: str) -> set[str]:
+        one = Stream(edge="sdk", direction="inbound", media=of, values={value: number})
+        return set(tags_of(POOR, LEG, {}, [one]))
+
+    for of in media:
+        assert poor(at, of) == set()
+        assert poor(beyond, of) == {name}
+    assert poor(beyond, "audio") == set()
+
+
+def test_a_stream_is_poor_once_however_many_of_its_values_are_out_of_range() -> None:
+    """And a call is impacted as soon as one is; what has no value of the rules is not counted."""
+    good = Stream(edge="sdk", direction="inbound", values={"jitter_avg_ms": 30, "rtt_avg_ms": None})
+    bad = Stream(edge="sdk", direction="outbound", media="video", id="7", values={"jitter_avg_ms": 31, "height_px": 1})
+    silent = Stream(edge="sdk", direction="both", values={"packets_received": 5, "jitter_avg_ms": None})
+    event = Stream(edge="sdk", name="ice failed", values={"events": 3})
+    found = quality_of(POOR, LEG, [good, bad, silent, event])
+    assert (found.streams, found.poor_streams, found.impacted) == (2, 1, True)
+    assert found.findings.keys() == {"poor jitter", "poor height"}
+    told = found.findings["poor height"]
+    assert (told.media, told.stream, told.values) == ("video", "7", {"height_px": 1.0})
+    spared = quality_of(POOR, LEG, [good])
+    assert (spared.streams, spared.poor_streams, spared.impacted) == (1, 0, False)
+
+
 # --- the values of a stream ---
 
 NOTHING: dict[str, float | None] = dict.fromkeys(
     (
         *("jitter_avg", "jitter_max", "total_jitter_avg", "total_jitter_max", "latency_avg", "rtt_avg", "mos_avg"),
         *("loss_avg", "lost", "received", "sent", "total_lost", "total_received", "total_sent", "audio_in"),
+        *("buffer_avg", "buffer_max", "healed", "frame_rate", "height", "freeze"),
     )
 )
 

@@ -174,7 +174,7 @@ def test_the_sdks_edge_is_told_by_samples_and_events(scene: Scene) -> None:
     scene.post("calls", {"leg_id": "l1", "capability": "webrtc", "outcome": "failed"})
     scene.post("samples", stream(edge="sdk", direction="both", rtt_ms=900, jitter_ms=4, loss_percent=0))
     scene.post("call-events", {"call_id": "l1", "name": "failed", "topic": "ice-connection-state", "edge": "sdk"})
-    assert scene.tags().keys() == {"sdk high latency", "sdk low mos", "sdk ice failure"}
+    assert scene.tags().keys() == {"sdk high latency", "sdk low mos", "sdk ice failure", "poor round trip"}
 
 
 def test_late_packets_are_told_by_an_entry_of_the_samples(scene: Scene) -> None:
@@ -325,3 +325,29 @@ def test_a_store_that_fails_holds_a_verdict_up_and_loses_none(scene: Scene, monk
         with pytest.raises(UnavailableError):
             scene.judge()
     assert scene.judge() == 1
+
+
+def test_a_call_is_impacted_by_a_poor_stream_and_no_longer_when_it_is_none(scene: Scene) -> None:
+    """It tells how many of its streams were poor; measures and conditions go by it, and the story by the values."""
+    scene.post("calls", {"leg_id": "l1", "call_id": "c1", **ANSWERED}, {"leg_id": "l2", "call_id": "c2", **ANSWERED})
+    scene.post("calls", {"leg_id": "l3", "call_id": "c1", **ANSWERED})
+    video = stream(edge="sdk", media="video", stream="7", frames_per_second=6)
+    scene.post(
+        "samples", video, stream(edge="sdk", media="screen", frames_per_second=1), stream(edge="unknown", jitter_ms=30)
+    )
+    scene.post("samples", stream(call_id="l2", edge="sdk", jitter_ms=30, rtt_ms=500, loss_percent=10))
+    assert scene.tags()["poor frame rate"]["values"] == {"frames_per_second": 6.0}
+    told = {row["leg_id"]: [row.get(name) for name in ("streams", "poor_streams", "impacted")] for row in scene.rows()}
+    assert told == {"l1": [3, 1, True], "l2": [1, 0, False], "l3": [None, None, None]}
+    names = ("calls.impacted", "calls.impacted_rate", "calls.impacted_legs", "streams.poor", "streams.count")
+    answer = scene.world.call("POST", "/api/v1/ask", json={"measures": names, "since": "1h"}, token=TOKEN)
+    assert answer.json["points"][0]["values"] == [1, 0.5, 1, 1, 4]
+    impacted = [{"column": "impacted", "values": ["true"]}]
+    assert [row["leg_id"] for row in scene.rows(where=impacted)] == ["l1"]
+    story = scene.world.call("GET", "/api/v1/search?q=l1", token=TOKEN).json["story"]
+    text = next(entry["text"] for entry in story if entry.get("fact") == "calls" and entry["row"]["leg_id"] == "l1")
+    assert text.endswith("1 of its 3 streams were poor: frames_per_second 6 (sdk inbound video 7).")
+    scene.post("samples", {**video, "frames_per_second": 8})
+    assert scene.tags() == {}
+    (row,) = scene.rows(id="l1", where=[{"column": "leg_id", "values": ["l1"]}])
+    assert [row[name] for name in ("streams", "poor_streams", "impacted")] == [3, 0, False]

@@ -276,3 +276,29 @@ def test_what_a_survey_asked_is_feedback_on_its_call(world: World, tmp_path: Pat
     (found,) = facts(world, "feedback", id="f1-s")
     told = [found[name] for name in ("call_id", "overall_score", "overall_lowest", "overall_highest", "audio_issues")]
     assert told == ["f1", 4, 1, 5, "Echo,Noise"]
+
+
+def test_an_imported_call_with_a_poor_stream_is_impacted(world: World, tmp_path: Path) -> None:
+    """By the values of its diagnostics, of which a shared screen has bounds of its own."""
+    at = world.clock.now() - timedelta(hours=1)
+    usual: Row = {"CorrelationId": "q1", "ParticipantId": "q1-p", "EndpointType": "VoIP", "StreamDirection": "inbound"}
+    good: Row = {"JitterAvg": 30, "RoundTripTimeAvg": 500, "PacketLossRateAvg": 0.1, "HealedDataRatioAvg": 0.1}
+    good |= {"JitterBufferSizeAvg": 200, "JitterBufferSizeMax": 200, "VideoFrameRateAvg": 1.0}
+    good |= {"RecvResolutionHeight": 768, "RecvFreezeDurationPerMinuteInMs": 25_000.0, "MediaType": "VBSS"}
+    rows = [
+        row_of("ACSCallDiagnostics", at, **usual, **good, StreamId=1),
+        row_of("ACSCallDiagnostics", at, **usual, **(good | {"RecvFreezeDurationPerMinuteInMs": 25_001}), StreamId=2),
+        row_of("ACSCallDiagnostics", at, **usual, **(good | {"MediaType": "Video"}), StreamId=3),
+    ]
+    brought(world, tmp_path, {**call(world, "q1"), "CallStartTime": rows[0]["TimeGenerated"]}, *rows)
+    world.run(world.house.verdicts.caught_up())
+    (found,) = facts(world, "calls", id="q1")
+    assert [found[name] for name in ("streams", "poor_streams", "impacted")] == [3, 2, True]
+    assert {name for name, text in found["tags"].items() if text and name.startswith("poor")} == {
+        "poor screen freeze",
+        "poor frame rate",
+        "poor freeze",
+    }
+    where = [{"column": "call_id", "values": ["q1"]}]
+    assert only(ask(world, TOKEN, "calls.impacted", where=where)) == 1
+    assert only(ask(world, TOKEN, "streams.poor", where=where)) == 2

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from trunkline.catalogue.facts import KINDS, Fact, Rule
+from trunkline.catalogue.column_types import Rule
+from trunkline.catalogue.facts import KINDS, Fact
 
 MOMENT = "happened_at"
 _BOUNDS = ("least", "most", "shortest", "longest", "pattern")

@@ -341,6 +341,8 @@ def _quality_problems(catalogue: Catalogue) -> Iterator[str]:
             yield f"the rule {name} needs a brief and a source"
         if not {*rule.edges} <= {*samples["edge"].allowed} or not {*rule.directions} <= {*samples["direction"].allowed}:
             yield f"the rule {name} is about an edge or a direction that there is not"
+        if not {*rule.media} <= {*samples["media"].allowed}:
+            yield f"the rule {name} is about media that there are not"
         if not {*rule.capabilities} <= {*calls["capability"].allowed}:
             yield f"the rule {name} is about a capability that there is not"
         if bool(rule.names) is not (rule.of == "events"):

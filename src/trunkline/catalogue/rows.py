@@ -158,7 +158,7 @@ class Threshold(Row, frozen=True, kw_only=True):
 class QualityRule(Row, frozen=True, kw_only=True):
     """What says that something was wrong with a stream, a call, or by its events: all thresholds of any group hold.
 
-    It is about streams of the `edges` and `directions` (all of them when there are none), and calls of the
+    It is about streams of the `edges`, `directions` and `media` (all of them when there are none), and calls of the
     `capabilities` and the `direction`; with `answered` of none that were not. `names` are those of the events, after
     their topic and a slash where it is of one topic.
     """
@@ -170,6 +170,7 @@ class QualityRule(Row, frozen=True, kw_only=True):
     any: tuple[tuple[Threshold, ...], ...]
     edges: tuple[str, ...] = ()
     directions: tuple[str, ...] = ()
+    media: tuple[str, ...] = ()
     direction: Literal["", "inbound", "outbound"] = ""
     capabilities: tuple[str, ...] = ()
     answered: bool = False
@@ -187,6 +188,12 @@ RULED_VALUES = {
         "mos_avg",
         "packets_received",
         "audio_in_level",
+        "jitter_buffer_avg_ms",
+        "jitter_buffer_max_ms",
+        "healed_percent",
+        "frames_per_second",
+        "height_px",
+        "freeze_per_minute_ms",
     ),
     "calls": ("dial_ms", "dial_p95_ms", "talk_ms"),
     "events": ("events",),

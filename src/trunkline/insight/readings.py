@@ -28,8 +28,9 @@ _MOST_ROWS = 100_000
 _COLUMNS = (
     *("resource", "leg_id", "call_id", "foreign_ids", "direction", "capability", "country", "answered", "outcome"),
     *("ended_at", "seized_at", "ring_ms", "talk_ms", "dial_ms", "tags", "revised_at"),
+    *("streams", "poor_streams", "impacted"),
 )
-_OF_STREAM = ("resource", "call_id", "edge", "direction")
+_OF_STREAM = ("resource", "call_id", "edge", "direction", "media", "stream")
 _LATE = "delayed_200_ms"
 _MEASURES = {
     "jitter_avg": "samples.jitter_avg",
@@ -47,6 +48,12 @@ _MEASURES = {
     "total_received": "samples.total_packets_received",
     "total_sent": "samples.total_packets_sent",
     "audio_in": "samples.audio_in_max",
+    "buffer_avg": "samples.jitter_buffer_avg",
+    "buffer_max": "samples.jitter_buffer_max",
+    "healed": "samples.healed_avg",
+    "frame_rate": "samples.frame_rate_avg",
+    "height": "samples.height_avg",
+    "freeze": "samples.freeze_avg",
 }
 Key = tuple[str, str]
 """An account and an id."""
@@ -204,14 +211,14 @@ def _gathered(
     """Return streams and events by the ids that they are of; for a thread."""
     delayed: dict[tuple[str, ...], float] = {}
     for point in late:
-        key = point.split[:4]
-        delayed[key] = max(delayed.get(key, 0.0), _number(point.split[4]))
+        key = point.split[:-1]
+        delayed[key] = max(delayed.get(key, 0.0), _number(point.split[-1]))
     found: dict[Key, list[Stream]] = defaultdict(list)
     for point in points:
-        resource, call_id, edge, direction = point.split
+        resource, call_id, edge, direction, media, stream = point.split
         measured = dict(zip(_MEASURES, point.values, strict=True))
         values = values_of(measured, direction, delayed.get(point.split))
-        found[resource, call_id].append(Stream(edge=edge, direction=direction, values=values))
+        found[resource, call_id].append(Stream(edge=edge, direction=direction, media=media, id=stream, values=values))
     for of, event in events:
         found[of].append(event)
     return found
@@ -250,6 +257,12 @@ def values_of(measured: Measured, direction: str, delayed: float | None) -> Valu
         "mos_avg": score,
         "packets_received": received,
         "audio_in_level": measured["audio_in"],
+        "jitter_buffer_avg_ms": measured["buffer_avg"],
+        "jitter_buffer_max_ms": measured["buffer_max"],
+        "healed_percent": measured["healed"],
+        "frames_per_second": measured["frame_rate"],
+        "height_px": measured["height"],
+        "freeze_per_minute_ms": measured["freeze"],
     }
 
 

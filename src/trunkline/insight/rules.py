@@ -13,6 +13,7 @@ from trunkline.catalogue.rows import QualityRule, Threshold
 Values = Mapping[str, float | None]
 _MOST_ALSO = 7
 _LONGEST_GIVEN = 1900
+_LONGEST_ID = 40
 _LIMITS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
     "least": (">=", operator.ge),
     "most": ("<=", operator.le),
@@ -24,12 +25,15 @@ _LIMITS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
     """What was read of a call at one edge in one direction, or how many events of a name there were at an edge.
 
-    `values` are those that rules compare, None where it was not measured.
+    Streams of several `media`, or with several ids, are streams of their own. `values` are those that rules compare,
+    None where it was not measured.
     """
 
     edge: str
     direction: str = ""
     name: str = ""
+    media: str = ""
+    id: str = ""
     values: Values
 
 
@@ -42,6 +46,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rule: str = ""
     edge: str = ""
     direction: str = ""
+    media: str = ""
+    stream: str = ""
     values: dict[str, float] = {}
     also: tuple[Finding, ...] = ()
     given: str = ""
@@ -65,6 +71,27 @@ def tags_of(
     return found
 
 
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """How the streams of a leg were: how many were judged, how many of them are poor, and by which rules."""
+
+    streams: int
+    poor_streams: int
+    findings: Mapping[str, Finding]
+
+    @property
+    def impacted(self) -> bool:
+        """Whether the call suffered: any of its streams is poor."""
+        return self.poor_streams > 0
+
+
+def quality_of(rules: Mapping[str, QualityRule], leg: Mapping[str, Any], streams: Sequence[Stream]) -> Quality:
+    """Judge the streams of a leg: one is poor if any value is out of range; one without such values is not counted."""
+    compared = {one.value for rule in rules.values() for group in rule.any for one in group}
+    judged = [one for one in streams if not one.name and any(one.values.get(name) is not None for name in compared)]
+    poor = sum(bool(tags_of(rules, leg, {}, [one])) for one in judged)
+    return Quality(streams=len(judged), poor_streams=poor, findings=tags_of(rules, leg, {}, judged))
+
+
 def _is_about(rule: QualityRule, leg: Mapping[str, Any]) -> bool:
     if rule.answered and not leg["answered"]:
         return False
@@ -82,6 +109,8 @@ def _meant(rule: QualityRule, values: Values, streams: Sequence[Stream]) -> Iter
             continue
         if rule.directions and stream.direction not in rule.directions:
             continue
+        if rule.media and stream.media not in rule.media:
+            continue
         if stream.name in rule.names if rule.of == "events" else not stream.name:
             yield stream
 
@@ -94,6 +123,8 @@ def _finding(rule: QualityRule, stream: Stream) -> Finding | None:
                 rule=condition(group),
                 edge=stream.edge,
                 direction=stream.direction,
+                media=stream.media,
+                stream=stream.id[:_LONGEST_ID],
                 values={name: round(value, 4) for name in named if (value := stream.values.get(name)) is not None},
             )
     return None

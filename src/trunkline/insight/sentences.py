@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Literal
 
 import msgspec
 
 from trunkline.catalogue import codes
+from trunkline.catalogue.load import load
+from trunkline.insight.rules import Finding, read
 from trunkline.telemetry.questions import Point, Row
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -64,6 +67,7 @@ def of_samples(point: Point, end: datetime) -> Entry:
 
 
 Told = tuple[str, Level]
+_UNSAID = {"", "unknown"}
 _SHOWN = 300
 """So much of a line is told; the row has all of it."""
 
@@ -97,7 +101,28 @@ def _call(row: Row) -> Told:
     )
     why = f" ({', '.join(codes)})" if codes else ""
     level: Level = "info" if row["outcome"] in {"", "answered"} and row["hang_up"] != "error" else "warning"
-    return f"{way}{people}: {outcome}{why}{rang}{talked}.", level
+    return f"{way}{people}: {outcome}{why}{rang}{talked}.{_impact(row)}", level
+
+
+def _impact(row: Row) -> str:
+    """Tell how many of a call's streams were poor, and by which values."""
+    if not row["impacted"]:
+        return ""
+    poor = [found for name, text in row["tags"].items() if name in _poor() and text and (found := read(text))]
+    told = dict.fromkeys(_exceeded(one) for found in poor for one in (found, *found.also) if one.values)
+    why = f": {'; '.join(told)}" if told else ""
+    return f" {row['poor_streams'] or 0} of its {row['streams'] or 0} streams were poor{why}."
+
+
+def _exceeded(found: Finding) -> str:
+    values = ", ".join(f"{name} {value:g}" for name, value in found.values.items())
+    where = " ".join(part for part in (found.edge, found.direction, found.media, found.stream) if part not in _UNSAID)
+    return f"{values} ({where})" if where else values
+
+
+@cache
+def _poor() -> frozenset[str]:
+    return frozenset(name for name, rule in load().quality.items() if rule.set == "poor streams")
 
 
 def _call_event(row: Row) -> Told:

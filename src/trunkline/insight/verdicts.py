@@ -24,7 +24,7 @@ from trunkline.clock import EPOCH, Clock, microseconds, monotonic
 from trunkline.errors import TrunklineError
 from trunkline.insight.arrivals import Arrivals, Arrived, Taken, arrived
 from trunkline.insight.readings import BESIDE, LONGEST, Key, Readings, end_of, ids_of
-from trunkline.insight.rules import Stream, Values, changes, read, tags_of
+from trunkline.insight.rules import Quality, Stream, Values, changes, quality_of, read, tags_of
 from trunkline.state.database import Database
 from trunkline.state.transaction import Moment, Reader, Transaction, metadata
 from trunkline.state.trouble import Trouble
@@ -83,6 +83,7 @@ class Verdicts:
         self._clock = clock
         self._process = process
         self._rules = {name: rule for name, rule in rules.items() if rule.set == "tags"}
+        self._poor = {name: rule for name, rule in rules.items() if rule.set == "poor streams"}
         self._readings = Readings(recorder, clock, self._rules)
         self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
@@ -252,14 +253,16 @@ class Verdicts:
         percentiles: Mapping[tuple[str, str, datetime], float],
         known_us: int,
     ) -> list[Call]:
-        """Return the pieces that change the tags of legs; for a thread."""
+        """Return the pieces that change the tags of legs, or how their streams were; for a thread."""
         found = []
         for row, keys in zip(rows, borne, strict=True):
             values = _values(row, percentiles.get(_country(row)))
             of_leg = [stream for key in keys for stream in streams.get(key, ())]
-            changed = changes(row["tags"], tags_of(self._rules, row, values, of_leg))
-            if changed:
-                found.append(_piece(row, changed, known_us))
+            quality = quality_of(self._poor, row, of_leg)
+            changed = changes(row["tags"], {**tags_of(self._rules, row, values, of_leg), **quality.findings})
+            counted = _counted(row, quality)
+            if changed or counted:
+                found.append(_piece(row, changed, counted, known_us))
         return found
 
     # --- how far it went ---
@@ -317,13 +320,21 @@ def _values(row: Row, p95_ms: float | None) -> Values:
     return {"dial_ms": row["dial_ms"], "dial_p95_ms": p95_ms, "talk_ms": row["talk_ms"]}
 
 
-def _piece(row: Row, changed: Mapping[str, str], known_us: int) -> Call:
-    """Return a verdict as a piece of its leg: as old as the leg itself, but for the tags."""
+def _counted(row: Row, quality: Quality) -> dict[str, Any]:
+    """Return how the streams of a leg were, where that is not what is kept; of none that are there any more nothing."""
+    names = ("streams", "poor_streams", "impacted")
+    now = {name: getattr(quality, name) for name in names}
+    return now if quality.streams and any(row[name] != now[name] for name in names) else {}
+
+
+def _piece(row: Row, changed: Mapping[str, str], counted: Mapping[str, Any], known_us: int) -> Call:
+    """Return a verdict as a piece of its leg: as old as the leg itself, but for what it tells."""
     return Call(
         resource=row["resource"],
         leg_id=row["leg_id"],
         happened_at=row["happened_at"],
         revised_at=row["revised_at"] or row["happened_at"],
         tags=dict(changed),
-        older={f"tags.{name}": str(known_us) for name in changed},
+        older={name: str(known_us) for name in (*(f"tags.{name}" for name in changed), *counted)},
+        **counted,
     )
