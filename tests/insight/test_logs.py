@@ -79,6 +79,8 @@ FACTS: list[Fact] = [
     call(30, "L4", outcome="", ended_at=None),
     *(sample(10 + each, "L1", jitter_ms=5.0 + each, loss_percent=2.0, rtt_ms=40.0) for each in range(5)),
     *(sample(10 + each, "L1", direction="outbound", packets_sent=10) for each in range(5)),
+    sample(13, "L1", media="video", stream="7", frames_per_second=24.0, height_px=720.0, freeze_per_minute_ms=50.0),
+    sample(14, "L1", media="screen", healed_percent=5.0, jitter_buffer_ms=80.0, jitter_buffer_max_ms=90.0),
     sample(4000, "orphan", edge="carrier", mos=4.0, codec="opus"),
     event(11, "L1", "createView", edge="sdk", topic="view", extra={"operation_id": "o1", "duration_ms": "7"}),
     event(12, "L1", "RecordingEnded", topic="recording", extra={"recording_id": "r1", "recording_length": "9.5"}),
@@ -187,9 +189,16 @@ def test_each_stream_is_a_row_where_it_begins(table: Any) -> None:
     assert [some(row, *names) for row in table("ACSCallDiagnostics")] == [
         ("P1", "inbound", 7, 9, 0.02, None),
         ("P1", "outbound", None, None, None, 50),
+        ("P1", "inbound", None, None, None, None),
+        ("P1", "inbound", None, None, None, None),
         (None, "inbound", None, None, None, None),
     ]
-    assert [one["CorrelationId"] for one in table("ACSCallDiagnostics")] == ["C1", "C1", "orphan"]
+    assert [one["CorrelationId"] for one in table("ACSCallDiagnostics")] == ["C1"] * 4 + ["orphan"]
+    _, _, video, screen, _ = table("ACSCallDiagnostics")
+    names = ("MediaType", "StreamId", "VideoFrameRateAvg", "RecvResolutionHeight", "RecvFreezeDurationPerMinuteInMs")
+    assert some(video, *names) == ("Video", 7, 24.0, 720, 50.0)
+    names = ("MediaType", "HealedDataRatioAvg", "JitterBufferSizeAvg", "JitterBufferSizeMax", "StreamId")
+    assert some(screen, *names) == ("VBSS", 0.05, 80, 90, None)
 
 
 def test_each_value_of_a_reading_is_a_row(table: Any) -> None:
@@ -198,7 +207,7 @@ def test_each_value_of_a_reading_is_a_row(table: Any) -> None:
     assert [some(row, "CallId", "Average", "Count", "MediaStreamDirection") for row in rows] == [
         ("L1", 5.0 + each, 1, "recv") for each in range(5)
     ]
-    assert len(table("ACSCallClientMediaStatsTimeSeries")) == 15 + 5 + 1
+    assert len(table("ACSCallClientMediaStatsTimeSeries")) == 15 + 5 + 1 + 3
 
 
 def test_a_day_of_calls_is_a_row_for_each_measure_and_direction(table: Any) -> None:

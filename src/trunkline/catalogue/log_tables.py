@@ -62,6 +62,7 @@ _MADE: dict[str, tuple[str, ...]] = {
     "feedback": (),
     "streams": (
         *("leg", "count", "packets", "rtt_avg", "rtt_max", "jitter_avg", "jitter_max", "loss_avg", "loss_max"),
+        *("buffer_avg", "buffer_max", "healed_avg", "frame_rate_avg", "height_avg", "freeze_avg"),
     ),
     "readings": ("metric", "reading"),
     "days": ("metric", "unit", "until", "day"),

@@ -21,7 +21,7 @@ LONGEST = timedelta(days=1)
 QUIET = timedelta(minutes=10)
 """After so long without a reading a stream is over."""
 
-_BY = ("resource", "call_id", "edge", "direction")
+_BY = ("resource", "call_id", "edge", "direction", "media", "stream")
 _SEEN = (*_BY, "codec")
 _MEASURES = {
     "count": "samples.count",
@@ -38,13 +38,19 @@ _MEASURES = {
     "total_received": "samples.total_packets_received",
     "total_sent": "samples.total_packets_sent",
     "total_lost": "samples.total_packets_lost",
+    "buffer_avg": "samples.jitter_buffer_avg",
+    "buffer_max": "samples.jitter_buffer_max",
+    "healed_avg": "samples.healed_avg",
+    "frame_rate_avg": "samples.frame_rate_avg",
+    "height_avg": "samples.height_avg",
+    "freeze_avg": "samples.freeze_avg",
 }
 _MOST_LEGS = 20_000
 Key = tuple[str, ...]
 
 
 class StreamRows:
-    """Streams: the readings of a call at one edge in one direction, told where the first of them is."""
+    """Streams: a call's readings at one edge in one direction and of one media, told where the first of them is."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
