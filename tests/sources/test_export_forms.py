@@ -16,12 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.exported import Row, lines, record_of, row_of
+from trunkline.catalogue.columns import shown_columns
 from trunkline.catalogue.exports import kinds, read
 from trunkline.catalogue.facts import KINDS
 from trunkline.errors import InvalidError
+from trunkline.sources import exports
 from trunkline.sources.exported import WrongError, exported
 from trunkline.sources.exports import Export, opened
 from trunkline.sources.packing import CutOffError
+from trunkline.sources.rules import typed
 from trunkline.sources.translation import made
 
 T = TypeVar("T")
@@ -193,6 +196,18 @@ def test_a_file_that_ends_early_gives_what_could_be_read(tmp_path: Path) -> None
     assert sum(found) > 100
 
 
+def test_whoever_resumes_gets_the_chunks_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They depend on the file alone, for each kind of fact."""
+    monkeypatch.setattr(exports, "MOST_ROWS", 2)
+    export = written(tmp_path, lines(*(row_of(CHAT, NOON, CorrelationId=f"r{number}") for number in range(7))))
+    assert export is not None
+    for part in export.parts():
+        whole = {chunk.number: chunk.body() for chunk in part.chunks()}
+        assert list(whole) == [1, 2, 3, 4]
+        assert {chunk.number: chunk.body() for chunk in part.chunks(2)} == {number: whole[number] for number in (3, 4)}
+        assert part.mark() == export.parts()[0].mark()
+
+
 def test_a_row_that_is_too_long_keeps_its_short_values(tmp_path: Path) -> None:
     """The longest are cut, and the row is still one."""
     row = row_of("ACSCallClientOperations", NOON, OperationPayload={"text": "x" * 100_000})
@@ -226,6 +241,8 @@ def test_any_row_is_read_or_refused(row: Any, known: Row) -> None:
         facts, why = tried(lambda fact=fact: list(made(found, fact)))
         assert facts is not None or why
         assert all(set(one) <= names[fact] for one in facts or ())
+        for one in facts or ():
+            assert all(len(typed([value], shown_columns(fact)[name])) == 1 for name, value in one.items())
 
 
 @settings(max_examples=60, deadline=None)

@@ -21,7 +21,8 @@ from trunkline.telemetry.recorder import Recorder
 MOST_ENTRIES = 500
 MOST_OF_A_FACT = 200
 """So many facts of a kind are read for one id: of what more bear, the newest."""
-LONGEST = 200
+LONGEST = 2000
+"""So long may an id be: those that other systems gave, such as a server call id, have no bound of their own here."""
 _ROUNDS = 3
 _MOST_IDS = 40
 _FEW = 4
