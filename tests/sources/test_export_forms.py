@@ -16,10 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.exported import Row, lines, record_of, row_of
+from trunkline.catalogue import log_tables
 from trunkline.catalogue.columns import shown_columns
 from trunkline.catalogue.exports import kinds, read
 from trunkline.catalogue.facts import KINDS
 from trunkline.errors import InvalidError
+from trunkline.insight.logs.records import line
 from trunkline.sources import exports
 from trunkline.sources.exported import WrongError, exported
 from trunkline.sources.exports import Export, opened
@@ -107,6 +109,17 @@ def test_every_form_gives_the_same_rows(tmp_path: Path, text: str | bytes) -> No
         assert {name: str(body[name]) for name in wanted} == {name: str(row[name]) for name in wanted}
         assert body["DurationMs"] == row["DurationMs"]
     assert [row["correlation_id"] for row in taken(export, "requests")] == ["r0", "r1", "r2"]
+
+
+@pytest.mark.parametrize("name", sorted(read().tables))
+def test_what_is_exported_here_comes_in_as_it_was(name: str) -> None:
+    """Column for column, but for those that the form of records has no place for."""
+    row = row_of(name, NOON, _ResourceId="/SUBSCRIPTIONS/S")
+    table = log_tables.read().tables[name]
+    found = exported(json.loads(line(table, {column: row.get(column) for column in table.columns})))
+    assert found.table.name == name
+    lost = {column for column in table.columns if found.values.get(column) != row[column]}
+    assert lost <= {"_BilledSize", "_IsBillable", "_SubscriptionId", "SourceSystem", "TenantId", "Type", "Category"}
 
 
 def test_rows_that_are_none_are_told_one_by_one(tmp_path: Path) -> None:
