@@ -22,7 +22,7 @@ help:
 	@echo "make check        rules, types, floors, fresh documents"
 	@echo "make kill         kill a busy server again and again, and see that nothing is lost"
 	@echo "make soak         let a server take facts in and forget them for MINUTES, and see that nothing grows"
-	@echo "make conformance  run Microsoft's own live tests against a server"
+	@echo "make conformance  run Microsoft's own live tests against a server, and export logs to Azurite"
 	@echo "make hostile      send many more malformed requests than the tests do"
 	@echo "make bench        measure a claim beside its peers: make bench NAME=requests (or ingest, query, vendors)"
 	@echo "make docs         write the generated parts of the documents anew"
@@ -51,6 +51,7 @@ soak: $(VENV)/.tested
 
 conformance: $(VENV)/.conforming
 	@$(BIN)/python -m tools.conformance $(ARGS)
+	@$(if $(ARGS),,$(BIN)/python -m tools.azurite)
 
 hostile: $(VENV)/.tested
 	@HOSTILE_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/hostile $(ARGS)
