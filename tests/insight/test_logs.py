@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -155,6 +156,51 @@ def test_a_chat_message_s_request_tells_of_thread_and_message(table: Any) -> Non
     (row,) = table("ACSChatIncomingOperations")
     names = ("UserId", "ChatThreadId", "ChatMessageId", "OperationVersion")
     assert some(row, *names) == ("8:acs:x", "19:t", 17, "2024-03-07")
+
+
+def test_a_report_and_a_text_that_came_in_are_rows_of_their_messages(make_world: Any) -> None:
+    """By the message's own id, once, though a report bears the vector of the request that sent it."""
+    world: World = make_world()
+    to = [{"to": "+14255550123"}, {"to": "+14255550124"}]
+    body = {"from": "+18005550199", "smsRecipients": to, "message": "hello"}
+    sent = world.call("POST", "/sms", json=body | {"smsSendOptions": {"enableDeliveryReport": True}}, key=True)
+    for _ in range(100):
+        world.advance(0.3)
+        if sum(one.name == "sms.report.received" for one in world.happenings()) == len(to):
+            break
+    text = {"from": "+14255550123", "to": "+18005550199", "text": "hi"}
+    key = world.house.resources.get("trunkline").api_key
+    assert world.call("POST", "/api/v1/inbox/sms?", json=text, token=key).status == 202
+    rows = list(paged(world, "ACSSMSIncomingOperations"))
+    ids = sorted(one["messageId"] for one in sent.json["value"])
+    vector = sent.headers["ms-cv"]
+    for name, *wanted in (("SMSMessagesSent", 5, None, None), ("SMSDeliveryReportsReceived", None, None, 1)):
+        those = sorted((row for row in rows if row["OperationName"] == name), key=lambda row: row["MessageId"])
+        assert [(row["MessageId"], row["CorrelationId"]) for row in those] == [(one, vector) for one in ids]
+        lengths = ("OutgoingMessageLength", "IncomingMessageLength", "DeliveryAttempts")
+        assert [some(row, "PhoneNumber", *lengths) for row in those] == [("+18005550199", *wanted)] * 2
+    (came,) = [row for row in rows if row["OperationName"] == "SMSMessagesReceived"]
+    assert some(came, "PhoneNumber", "IncomingMessageLength") == ("+18005550199", 2)
+
+
+def test_requests_name_their_thread_their_message_and_their_scopes(make_world: Any) -> None:
+    """Whatever was asked of them."""
+    world: World = make_world()
+    user = world.user("chat", "voip")
+    path = world.thread(user)
+    thread_id = unquote(path.rpartition("/")[2])
+    sent = world.call("POST", f"{path}/messages", json={"content": "hi"}, token=user.token).json["id"]
+    world.call("GET", f"{path}/messages/{sent}", token=user.token)
+    world.call("GET", path, token=user.token)
+    rows = {row["OperationName"]: row for row in paged(world, "ACSChatIncomingOperations")}
+    assert {name: some(row, "ChatThreadId", "ChatMessageId") for name, row in rows.items()} == {
+        "CreateChatThread": (thread_id, None),
+        "SendChatMessage": (thread_id, int(sent)),
+        "GetChatMessage": (thread_id, int(sent)),
+        "GetChatThread": (thread_id, None),
+    }
+    (made,) = paged(world, "ACSAuthIncomingOperations")
+    assert made["Scopes"] == ["chat", "voip"]
 
 
 def test_every_row_says_whose_it_is(table: Any, facts: World) -> None:

@@ -83,6 +83,7 @@ class ChatHandlers:
         created, left_out = await self._chat.threads.create(
             exchange.actor, body.topic, joining(body.participants), body.metadata or {}, request
         )
+        exchange.extra["chat_thread_id"] = created.id
         headers = {"Location": _thread_url(exchange, created.id)}
         if request:
             headers["Repeatability-Result"] = "accepted"
@@ -133,6 +134,7 @@ class ChatHandlers:
             sender_display_name=body.sender_display_name or "",
             metadata=body.metadata or {},
         )
+        exchange.extra["chat_message_id"] = str(message_id)
         location = f"{_thread_url(exchange, thread_id)}/messages/{message_id}"
         return json_response({"id": str(message_id)}, 201, {"Location": location})
 

@@ -47,6 +47,11 @@ class Counted:
 def _extra(event: Event) -> dict[str, str]:
     facts = event.facts
     extra = {"number_type": NUMBER_TYPES.get(facts.get("number_type", ""), ""), "country": facts.get("country", "")}
+    extra["message_id"] = facts.get("message_id", "")
+    if "attempts" in facts:
+        extra |= {"phone_number": facts["sender"], "delivery_attempts": str(len(facts["attempts"]))}
+    elif "text" in facts:
+        extra |= {"phone_number": facts["recipient"], "incoming_message_length": str(len(facts["text"]))}
     if facts.get("status") == "failed":
         extra["error_code"] = str(load().delivery_outcomes[facts["outcome"]].code)
     return {name: value for name, value in extra.items() if value}

@@ -15,7 +15,10 @@ from trunkline.errors import InvalidError, TrunklineError
 from trunkline.services.limits import Limits
 
 _ECHOED = 256
+_LONGEST = 200
 _ERROR_CODE = "extra.error_code"
+_NAMED = {"thread_id": "chat_thread_id", "message_id": "chat_message_id", "room_id": "room_id"}
+"""Of what is named in the path, what the log tables tell, and where it stands among the dimensions."""
 
 
 class AcsDoor(GuardedDoor[Callers]):
@@ -38,6 +41,9 @@ class AcsDoor(GuardedDoor[Callers]):
                 "An API version is required, but was not specified: add the query parameter api-version.",
                 code="ApiVersionUnspecified",
             )
+        for name, value in exchange.params.items():
+            if name in _NAMED:
+                exchange.extra[_NAMED[name]] = value[:_LONGEST]
         if self._limits is not None and exchange.resource is not None:
             self._limits.take(
                 operation.name,

@@ -89,6 +89,7 @@ class IdentityHandlers:
         )
         answer: dict[str, Any] = {"identity": {"id": raw_id}}
         if grant:
+            exchange.extra["scopes"] = ",".join(body.create_token_with_scopes or ())
             answer["accessToken"] = self._tokens.write(exchange.owner, grant)
         return json_response(answer, 201)
 
@@ -104,6 +105,7 @@ class IdentityHandlers:
         grant = await self._identities.grant(
             resource, exchange.params["identity_id"], tuple(body.scopes), body.expires_in_minutes
         )
+        exchange.extra["scopes"] = ",".join(body.scopes)
         return json_response(self._tokens.write(resource, grant))
 
     async def revoke(self, exchange: Exchange) -> Response:

@@ -99,6 +99,7 @@ class SmsHandlers:
             Recipient(number=one.to, repeat=(one.repeatability_request_id or "").lower()) for one in body.sms_recipients
         ]
         _describe(exchange, body.sender, [one.number for one in recipients])
+        exchange.extra["outgoing_message_length"] = str(len(body.message))
         results = await self._sms.sending.send(exchange.actor, message, recipients)
         value = [_result(result, one) for result, one in zip(results, recipients, strict=True)]
         return json_response({"value": value}, 202)
@@ -127,6 +128,7 @@ class SmsHandlers:
 def _describe(exchange: Exchange, sender: str, recipients: Sequence[str]) -> None:
     """Measure the request by its sender's kind of number, and by the country when all recipients have the same."""
     if kind := kind_of(sender):
+        exchange.extra["phone_number"] = sender
         exchange.extra["number_type"] = NUMBER_TYPES[kind]
     countries = {country_of(number) for number in recipients[:MOST_RECIPIENTS] if is_phone(number)}
     if len(countries) == 1 and (country := countries.pop()):

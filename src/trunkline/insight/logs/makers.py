@@ -39,10 +39,11 @@ class RequestRows:
 
         def rows_of(fact: Row) -> Iterator[tuple[Row, tuple[Any, ...]]]:
             key = tuple(fact[name] for name in ("happened_at", "operation", "status", "ms_cv", "request_id"))
-            sent = messages.get((fact["resource"], fact["ms_cv"]), []) if fact["ms_cv"] else []
+            named = fact["extra"].get("message_id", "")  # one that tells of a message sent before has its vector
+            sent = messages.get((fact["resource"], fact["ms_cv"]), []) if fact["ms_cv"] and not named else []
             those = sent[:1] if wanted.part.joined == "first" else sent
             for one in those or [{}]:
-                yield {**fact, "message": one}, (*key, one.get("message_id", ""), one.get("recipient", ""))
+                yield {**fact, "message": one}, (*key, named or one.get("message_id", ""), one.get("recipient", ""))
 
         return Page(rows=made(facts, place, rows_of), after=after, read=len(facts))
 
