@@ -329,6 +329,17 @@ def test_pages_of_any_size_are_the_same_rows(table: Any, name: str) -> None:
         assert table(name, limit=limit) == whole
 
 
+def test_rows_that_lie_far_apart_are_found(make_world: Any) -> None:
+    """A year and a minute, one at a time and together."""
+    world: World = make_world()
+    for second in (0, 60, 86_400, 86_400 * 400):
+        world.house.recorder.record(request(-second, "rooms", "GetRoom", ms_cv=f"{second}.0"))
+    span = {"start": NOON - timedelta(days=1000), "end": datetime.max.replace(tzinfo=UTC)}
+    for limit in (1, 2, 100):
+        rows = paged(world, "ACSRoomsIncomingOperations", limit=limit, **span)
+        assert [row["CorrelationId"] for row in rows] == [f"{86_400 * 400}.0", "86400.0", "60.0", "0.0"]
+
+
 def test_columns_say_which_rows_are_wanted(table: Any) -> None:
     """In the table's words, in any case of the column's name; what is not known is nothing."""
     assert len(table("ACSSMSIncomingOperations", where={"operationname": "SMSMessagesSent"})) == 3

@@ -7,7 +7,7 @@ import binascii
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -24,6 +24,10 @@ MOST_AT_ONCE = 200_000
 
 _log = logging.getLogger(__name__)
 _LONGEST = 400
+_FIRST = timedelta(hours=1)
+_WIDER = 16
+"""A store sorts all of a span before it gives the first of it: so a page looks at an hour, and then at more."""
+
 _FARTHEST_US = 2**57
 _FARTHEST = 1_000_000_000
 
@@ -111,10 +115,15 @@ class Counted:
         )
         if question.start >= question.end:
             return [], None
+        span = _FIRST
         while True:
-            found = await self._recorder.rows(question)
+            part = msgspec.structs.replace(question, end=min(question.end, question.start + span))
+            found = await self._recorder.rows(part)
             if len(found) < question.limit:
-                return list(_counted(found)), None
+                if part.end == question.end:
+                    return list(_counted(found)), None
+                span = min(span * _WIDER, question.end - question.start)
+                continue
             last: datetime = found[-1]["happened_at"]
             whole = [row for row in found if row["happened_at"] < last]
             if whole:
