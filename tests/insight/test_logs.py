@@ -345,6 +345,9 @@ def test_columns_say_which_rows_are_wanted(table: Any) -> None:
     assert len(table("ACSSMSIncomingOperations", where={"operationname": "SMSMessagesSent"})) == 3
     assert len(table("ACSSMSIncomingOperations", where={"MessageId": "m2", "ResultType": "Succeeded"})) == 1
     assert len(table("ACSSMSIncomingOperations", where={"ResultSignature": "401"})) == 1
+    assert len(table("ACSSMSIncomingOperations", where={"CorrelationId": "one.0"})) == 2
+    assert [row["ParticipantId"] for row in table("ACSCallSummary", where={"ParticipantId": "L2"})] == ["L2"]
+    assert table("ACSCallSummary", where={"ParticipantId": "L1"}) == []
     assert len(table("ACSSMSIncomingOperations", where={"CorrelationId": ""})) == 1
     assert table("ACSSMSIncomingOperations", where={"OperationName": "nothing"}) == []
 

@@ -17,7 +17,7 @@ from trunkline.insight.logs.media import DayRows, ReadingRows, StreamRows
 from trunkline.insight.logs.places import Made, Maker, Page, Place, Wanted, from_text, written
 from trunkline.insight.logs.values import Columns, LogRow, check_names, holds
 from trunkline.services.resources import Resource
-from trunkline.telemetry.questions import Condition, Row
+from trunkline.telemetry.questions import Condition, Either, Row
 from trunkline.telemetry.recorder import Recorder
 
 MOST_ROWS = 1000
@@ -123,7 +123,7 @@ class LogReader:
         return await self._makers[wanted.part.of].page(wanted, place, most)
 
     def _wanted(self, question: LogQuestion, part: LogPart, where: Mapping[str, str]) -> Wanted:
-        conditions = [
+        conditions: list[Condition | Either | None] = [
             self._columns.condition(part, question.table.columns[name], value) for name, value in where.items()
         ]
         if part.of != "lines":  # what rows from elsewhere became is told by those rows themselves

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from trunkline.catalogue.log_tables import FACTS, LogColumn, LogPart, LogTable, 
 from trunkline.clock import rfc3339
 from trunkline.errors import InvalidError
 from trunkline.insight.logs.places import value_of
-from trunkline.telemetry.questions import Condition, Row
+from trunkline.telemetry.questions import Condition, Either, Row
 
 LogRow = dict[str, Any]
 """A row of a log table: its columns by their names, null where nothing is known."""
@@ -50,12 +50,23 @@ class Columns:
             return self._words[name].get(value, value) if isinstance(value, str) else value
         return CONVERT[name](value)
 
-    def condition(self, part: LogPart, column: LogColumn, value: str) -> Condition | None:
-        """Return what a column's value means for the facts, None where that cannot be told."""
-        if part.of not in _DIRECT or len(column.terms) != 1 or column.type not in {"string", "int", "long"}:
+    def condition(self, part: LogPart, column: LogColumn, value: str) -> Either | None:
+        """Return what a column's value means for the facts, None where that cannot be told.
+
+        It holds for every fact that has the value there, and perhaps for some that do not: any of the column's terms
+        may have it.
+        """
+        if part.of not in _DIRECT or not column.terms or column.type not in {"string", "int", "long"}:
             return None
-        (term,) = column.terms
-        if term.constant or not _is_of_fact(part, term) or (term.conversion and term.conversion not in self._words):
+        kinds = {str, int, dict[str, str]} if column.type == "string" else {int}
+        alternatives = [self._alternative(part, term, value, kinds) for term in column.terms]
+        if None in alternatives:
+            return None
+        return Either(of=tuple((one,) for one in alternatives if one is not None))
+
+    def _alternative(self, part: LogPart, term: Term, value: str, kinds: Collection[Any]) -> Condition | None:
+        is_worded = not term.conversion or term.conversion in self._words
+        if term.constant or not is_worded or not _is_of_fact(part, term, kinds):
             return None
         words = self._words.get(term.conversion, {})
         meant = tuple(ours for ours, theirs in words.items() if theirs == value)
@@ -80,9 +91,9 @@ def holds(row: LogRow, where: Mapping[str, str]) -> bool:
     return all(_text(row[name]) == value for name, value in where.items())
 
 
-def _is_of_fact(part: LogPart, term: Term) -> bool:
+def _is_of_fact(part: LogPart, term: Term, kinds: Collection[Any]) -> bool:
     column = tables()[FACTS[part.of]].get(term.path[0])
-    return column is not None and column.of is not datetime and column.of in {str, int, dict[str, str]}
+    return column is not None and column.of in kinds
 
 
 # --- conversions ---
