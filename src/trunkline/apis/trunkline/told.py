@@ -64,7 +64,6 @@ IN_PATH = {
     "name": Given("name", "The name of the account, the subscription or the alert rule."),
     "key": Given("key", "Which credential.", {"type": "string", "enum": list(REPLACEABLE)}),
     "id": Given("id", "The id of the API key, the incident, the notice or the support file."),
-    "id": Given("id", "The id of the API key, the incident or the notice."),
     "table": Given("table", "The name of a log table, or its category."),
     "file": Given("file", "The SHA-256 of the file.", {"type": "string", "pattern": "^[0-9a-f]{64}$"}),
     "user": Given("user", "The object id of a Teams user (a GUID), or the user principal name."),
