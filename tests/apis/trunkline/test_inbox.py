@@ -333,7 +333,7 @@ class Waiter:
         """Put a request."""
         return asyncio.ensure_future(self.world.request("GET", f"/api/v1/inbox?{query}", token=self._key))
 
-    async def end(self, task: asyncio.Task[Answer], patience_s: float = 5) -> Any:
+    async def end(self, task: asyncio.Task[Answer], patience_s: float = 20) -> Any:
         """Return the answer's body, or None when there is no answer in so much real time."""
         await asyncio.wait({task}, timeout=patience_s)
         if not task.done():
