@@ -35,6 +35,9 @@ Kind = Literal[
 ]
 """What the rows of a table are made of; rows that came from elsewhere are lines of a log, in every table."""
 
+MOST_ROWS = 1000
+"""So many rows a page has at most."""
+
 ColumnType = Literal["string", "int", "long", "real", "bool", "datetime", "dynamic"]
 CONVERSIONS = ("seconds", "share", "sdk name", "sdk version", "platform", "listed", "object", "domain", "user name")
 FACTS: dict[str, str] = {

@@ -11,10 +11,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from trunkline.catalogue.log_tables import LogTable, read
+from trunkline.catalogue.log_tables import MOST_ROWS, LogTable, read
 from trunkline.cli import options, printout, remote
 from trunkline.errors import InvalidError
-from trunkline.insight.logs.reader import MOST_ROWS
 from trunkline.insight.logs.records import file as file_of
 from trunkline.insight.logs.records import folder, hour_of, line
 

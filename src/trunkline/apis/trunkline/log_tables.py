@@ -10,8 +10,8 @@ from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
 from trunkline.apis.trunkline.asked import Span, span_of
 from trunkline.apis.trunkline.auth import Callers
-from trunkline.catalogue.log_tables import LogTable
-from trunkline.insight.logs.reader import MOST_ROWS, LogQuestion, LogReader
+from trunkline.catalogue.log_tables import MOST_ROWS, LogTable
+from trunkline.insight.logs.reader import LogQuestion, LogReader
 from trunkline.insight.logs.values import known_columns
 
 _ASKED = {"since", "until", "limit", "next", "account"}

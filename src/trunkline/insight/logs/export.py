@@ -19,11 +19,11 @@ import msgspec
 import sqlalchemy as sa
 
 from trunkline.catalogue.azure.ids import resource_id
-from trunkline.catalogue.log_tables import LogTable
+from trunkline.catalogue.log_tables import MOST_ROWS, LogTable
 from trunkline.clock import Clock
 from trunkline.errors import NotFoundError, TrunklineError
 from trunkline.insight.logs.destinations import Destination, Destinations
-from trunkline.insight.logs.reader import MOST_ROWS, LogQuestion, LogReader
+from trunkline.insight.logs.reader import LogQuestion, LogReader
 from trunkline.insight.logs.records import file, folder, line
 from trunkline.insight.logs.settings import HOUR, Kept, LogSettings, hour_of, hours, known, settings
 from trunkline.services.resources import Resource

@@ -20,9 +20,6 @@ from trunkline.services.resources import Resource
 from trunkline.telemetry.questions import Condition, Either, Row
 from trunkline.telemetry.recorder import Recorder
 
-MOST_ROWS = 1000
-"""So many rows a page has at most."""
-
 MOST_READ = 50_000
 """So many facts are read for a page at most: it may be shorter than asked for, and goes on all the same."""
 

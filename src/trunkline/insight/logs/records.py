@@ -10,7 +10,6 @@ import msgspec
 
 from trunkline.catalogue.log_tables import LogTable
 from trunkline.clock import EPOCH, parse_rfc3339
-from trunkline.insight.logs.values import LogRow
 
 # the top level of a record is the same for every service; what else a table knows are its properties
 _TOP = {
@@ -32,7 +31,7 @@ _TOP = {
 _LEFT_OUT = {"Type", "SourceSystem", "TenantId", "_SubscriptionId", "_BilledSize", "_IsBillable"}
 
 
-def record(table: LogTable, row: LogRow) -> dict[str, Any]:
+def record(table: LogTable, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row as a record; what is not known is left out of it."""
     top: dict[str, Any] = {}
     for name, columns in _TOP.items():
@@ -46,7 +45,7 @@ def record(table: LogTable, row: LogRow) -> dict[str, Any]:
     return {**top, "category": table.category, "properties": rest}
 
 
-def line(table: LogTable, row: LogRow) -> bytes:
+def line(table: LogTable, row: Mapping[str, Any]) -> bytes:
     """Return a row as a line of JSON."""
     return msgspec.json.encode(record(table, row)) + b"\n"
 
