@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,6 +87,7 @@ def answer(*rows: Row) -> str:
         json.dumps({"records": [*map(record_of, ROWS)]}),
         lines({"records": [record_of(ROWS[0])]}, {"records": [*map(record_of, ROWS[1:])]}),
         json.dumps({"records": [*map(record_of, ROWS)]}, indent=2),
+        '{"records": [\n' + lines(*map(record_of, ROWS)).replace("}\n{", "},\n{") + "]}\n",
         json.dumps(ROWS, indent=2),
         json.dumps([{**row, "TableName": "PrimaryResult"} for row in ROWS]),
         answer(*ROWS),
@@ -94,7 +96,18 @@ def answer(*rows: Row) -> str:
         gzip.compress(sheet(*ROWS).encode(), mtime=0),
     ],
     ids=[
-        *("lines", "records", "wrapped", "wrapped lines", "pretty", "array", "command line", "answer", "sheet"),
+        *(
+            "lines",
+            "records",
+            "wrapped",
+            "wrapped lines",
+            "pretty",
+            "a line each",
+            "array",
+            "command line",
+            "answer",
+            "sheet",
+        ),
         *("packed", "packed sheet"),
     ],
 )
@@ -153,6 +166,14 @@ def test_rows_that_are_none_are_told_one_by_one(tmp_path: Path) -> None:
     ]
     assert [row["correlation_id"] for row in taken(export, "requests")] == ["r0", "r2"]
     assert len(taken(export)) == 4
+
+
+def test_a_first_line_that_is_none_hides_no_other(tmp_path: Path) -> None:
+    """A file whose beginning was lost is still one of lines."""
+    export = written(tmp_path, '{"time": "2026-\n' + lines(*ROWS))
+    assert export is not None
+    assert export.counts == {CHAT: 3}
+    assert [line for line, _, _ in refused(export)] == [1]
 
 
 def test_moments_of_another_zone_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
@@ -219,6 +240,17 @@ def test_whoever_resumes_gets_the_chunks_behind(tmp_path: Path, monkeypatch: pyt
         assert list(whole) == [1, 2, 3, 4]
         assert {chunk.number: chunk.body() for chunk in part.chunks(2)} == {number: whole[number] for number in (3, 4)}
         assert part.mark() == export.parts()[0].mark()
+
+
+def test_a_short_file_that_ends_early_gives_its_first_rows(tmp_path: Path) -> None:
+    """As many as could be unpacked."""
+    head, stored = gzip.compress(b"", mtime=0)[:10], zlib.compressobj(0, zlib.DEFLATED, -15)
+    body = stored.compress(lines(*ROWS).encode()) + stored.flush(zlib.Z_FULL_FLUSH)
+    export = written(tmp_path, head + body)
+    assert export is not None
+    assert export.counts == {CHAT: 3}
+    with pytest.raises(CutOffError, match="ends early"):
+        taken(export)
 
 
 def test_a_row_that_is_too_long_keeps_its_short_values(tmp_path: Path) -> None:

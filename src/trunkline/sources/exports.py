@@ -155,11 +155,12 @@ class _Document(_Form):
     def __init__(self, path: Path) -> None:
         self._path = path
         text = self._text(Stream(path))
+        self.is_sound = True
         if not text.startswith(b"["):
             try:
                 self.is_export = _unwrapped(msgspec.json.decode(text)) is not None
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                self.is_export = False
+                self.is_sound = False
 
     def _text(self, stream: Stream) -> bytes:
         blocks, size = [], 0
@@ -255,7 +256,7 @@ def _form(path: Path) -> _Form | None:
             return _Document(path)
         if not text.startswith(b"{"):
             return _Sheet(path)
-        return _Lines() if _is_lines(path) else _Document(path)
+        return _object_form(path)
     except CutOffError:
         return None
     except InvalidError:
@@ -264,19 +265,25 @@ def _form(path: Path) -> _Form | None:
         return None
 
 
-def _is_lines(path: Path) -> bool:
-    """Tell whether one of the first lines is a whole object."""
+def _object_form(path: Path) -> _Form:
+    """Return how a file that begins with an object is written: a record a line, or one document over several lines.
+
+    Lines of a document may be whole objects, too, so where the first is none the document is tried before the lines.
+    """
+    seen: list[bool] = []
+    with suppress(CutOffError):  # whoever reads on is told
+        seen.extend(_is_object(row) for row in islice(written(lines(Stream(path), LONGEST_LINE)), _LOOKED_AT))
+    if seen and seen[0]:
+        return _Lines()
+    document = _Document(path)
+    return document if document.is_sound or not any(seen) else _Lines()
+
+
+def _is_object(row: Row) -> bool:
     try:
-        for row in islice(written(lines(Stream(path), LONGEST_LINE)), _LOOKED_AT):
-            with_object = msgspec.Raw(row.value or b"")
-            try:
-                if isinstance(msgspec.json.decode(with_object), dict):
-                    return True
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                continue
-    except CutOffError:
+        return isinstance(msgspec.json.decode(row.value or b""), dict)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return False
 
 
 # --- chunks ---
