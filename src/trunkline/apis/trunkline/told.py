@@ -19,9 +19,8 @@ from trunkline.apis.trunkline.tabled import ARROW, CSV, PARQUET
 from trunkline.apis.trunkline.teams_users import TeamsUserRequest
 from trunkline.apis.trunkline.tokens import TokenRequest
 from trunkline.catalogue.explaining import Meaning
-from trunkline.insight.bundle import LONGEST_USE_CASE
-from trunkline.insight.logs.reader import MOST_ROWS
 from trunkline.catalogue.log_tables import MOST_ROWS
+from trunkline.insight.bundle import LONGEST_USE_CASE
 from trunkline.insight.story import LONGEST as LONGEST_ID
 from trunkline.services.resources import REPLACEABLE
 from trunkline.services.sent import LONGEST_WAIT_S, MOST
