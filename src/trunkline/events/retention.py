@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -12,12 +11,11 @@ import sqlalchemy as sa
 from trunkline.clock import Clock
 from trunkline.config import Settings
 from trunkline.delivery import queue
-from trunkline.errors import TrunklineError
 from trunkline.events.outbox import outbox
 from trunkline.events.subscriptions import Subscriptions
 from trunkline.state.database import Database
+from trunkline.state.rounds import Rounds
 from trunkline.state.transaction import Transaction
-from trunkline.state.trouble import mention
 
 _log = logging.getLogger(__name__)
 Forget = Callable[[Transaction, datetime, int], int]
@@ -54,17 +52,8 @@ class Retention:
         self._kept = timedelta(hours=settings.event_retention_hours)
         self._subscriptions = subscriptions
         self._forget: tuple[Forget, ...] = (forget_events, queue.forget, *also)
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin at once, and again every minute."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Stop between two steps."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        self._rounds = Rounds(database, clock, self._round, log=_log, words="old events cannot be removed")
+        self.start, self.stop = self._rounds.start, self._rounds.stop
 
     async def clean(self) -> int:
         """Remove everything whose time is over; returns how many rows went."""
@@ -76,14 +65,11 @@ class Retention:
                 gone += step
         return gone
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                if self._database.is_on_duty and (gone := await self.clean()):
-                    _log.debug("forgot %d old events and deliveries", gone)
-            except TrunklineError as error:
-                mention(_log, "old events cannot be removed now", error)
-            await self._clock.sleep(INTERVAL_S)
+    async def _round(self) -> datetime:
+        due = self._clock.now() + timedelta(seconds=INTERVAL_S)
+        if gone := await self.clean():
+            _log.debug("forgot %d old events and deliveries", gone)
+        return due
 
 
 def forget_events(transaction: Transaction, before: datetime, most: int) -> int:

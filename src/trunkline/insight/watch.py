@@ -7,7 +7,6 @@ believe that they are, the second to write finds the minute looked at.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -17,11 +16,10 @@ import sqlalchemy as sa
 
 from trunkline.catalogue.facts import Fact
 from trunkline.clock import Clock, from_milliseconds, milliseconds
-from trunkline.errors import TrunklineError
 from trunkline.insight.incidents import Change, Incident, Kind, forget, keep, open_ones
 from trunkline.state.database import Database
+from trunkline.state.rounds import Rounds
 from trunkline.state.transaction import Moment, Reader, Transaction, metadata
-from trunkline.state.trouble import mention
 
 _log = logging.getLogger(__name__)
 DELAY_S = 10
@@ -82,18 +80,9 @@ class Watch:
         self._watchers = watchers
         self._teller = teller
         self._kept = timedelta(days=kept_days)
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds(database, clock, self._round, log=_log, words="what happened cannot be watched")
+        self.start, self.stop = self._rounds.start, self._rounds.stop
         self.looked_at: datetime | None = None
-
-    async def start(self) -> None:
-        """Begin with what passed since the last look."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Stop between two looks, or in the middle of one that is done again after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def look(self) -> None:
         """Let each watcher look at every minute that has passed since it looked last.
@@ -106,19 +95,12 @@ class Watch:
                 pass
         self.looked_at = until
 
-    async def _run(self) -> None:
-        while True:
-            seen = minute_of(self._clock.now() - timedelta(seconds=DELAY_S))
-            try:
-                if self._database.is_on_duty:
-                    await self.look()
-                    await self._forget()
-            except TrunklineError as error:
-                mention(_log, "what happened cannot be watched now", error)
-            except Exception:  # noqa: BLE001 - a look that fails must not end the watch
-                _log.exception("what happened cannot be watched")
-            next_at = seen + _MINUTE + timedelta(seconds=DELAY_S)
-            await self._clock.sleep((next_at - self._clock.now()).total_seconds())
+    async def _round(self) -> datetime:
+        """Look, beginning with what passed since the last look."""
+        seen = minute_of(self._clock.now() - timedelta(seconds=DELAY_S))
+        await self.look()
+        await self._forget()
+        return seen + _MINUTE + timedelta(seconds=DELAY_S)
 
     async def _look(self, watcher: Watcher, until: datetime) -> bool:
         """Look at one minute, the first that nobody looked at; returns whether there are more."""

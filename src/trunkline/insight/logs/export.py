@@ -28,6 +28,7 @@ from trunkline.insight.logs.records import file, folder, line
 from trunkline.insight.logs.settings import HOUR, Kept, LogSettings, hour_of, hours, known, settings
 from trunkline.services.resources import Resource
 from trunkline.state.database import Database
+from trunkline.state.rounds import AGAIN_S, Rounds
 from trunkline.state.transaction import Moment, Transaction
 from trunkline.state.trouble import mention
 from trunkline.telemetry.questions import Condition, Series
@@ -39,9 +40,6 @@ DELAY = timedelta(minutes=5)
 
 LATE = timedelta(hours=48)
 """So far back what comes late is still looked for."""
-
-AGAIN_S = 60
-"""So long after a failure it is tried again."""
 
 LARGEST = 1024 * 1024
 """So many bytes are written at once, but for a longer row."""
@@ -112,17 +110,12 @@ class LogExport:
         self._destinations = destinations
         self._find = find
         self._running = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin with what passed since the last time."""
-        self._task = asyncio.create_task(self._run())
+        self._rounds = Rounds(database, clock, self._round, log=_log, words="logs cannot be written")
+        self.start = self._rounds.start
 
     async def stop(self) -> None:
         """Stop between two writes, or in the middle of one that is done again after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._rounds.stop()
         await self._destinations.stop()
 
     async def run(self) -> bool:
@@ -137,19 +130,10 @@ class LogExport:
                     mention(_log, f"logs cannot be written by the setting {one.setting.name}", error)
         return done
 
-    async def _run(self) -> None:
-        while True:
-            now = self._clock.now()
-            next_at = hour_of(now - DELAY) + HOUR + DELAY
-            try:
-                if self._database.is_on_duty and not await self.run():
-                    next_at = now + timedelta(seconds=AGAIN_S)
-            except TrunklineError as error:
-                mention(_log, "logs cannot be written now", error)
-                next_at = now + timedelta(seconds=AGAIN_S)
-            except Exception:  # noqa: BLE001 - a failure must not end the export
-                _log.exception("logs cannot be written")
-            await self._clock.sleep((next_at - self._clock.now()).total_seconds())
+    async def _round(self) -> datetime:
+        """Write, beginning with what passed since the last time; soon again what could not be written."""
+        now = self._clock.now()
+        return hour_of(now - DELAY) + HOUR + DELAY if await self.run() else now + timedelta(seconds=AGAIN_S)
 
     # --- one setting ---
 
