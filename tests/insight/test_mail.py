@@ -26,8 +26,8 @@ def mail() -> Iterator[MailServer]:
 
 
 @pytest.fixture
-def make_mailing(make_world: Callable[..., World], mail: MailServer) -> Callable[..., World]:
-    """Make a world whose incidents are told by e-mail."""
+def make_mailing(mail: MailServer, make_world: Callable[..., World]) -> Callable[..., World]:
+    """Make a world whose incidents are told by e-mail; it stops before the mail server does, or it would wait for it."""
 
     def make(**given: Any) -> World:
         settings = {"smtp_url": f"smtp://127.0.0.1:{mail.port}", "alert_mail_from": SENDER, "alert_mail_to": (OPS,)}

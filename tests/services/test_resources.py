@@ -142,6 +142,7 @@ def test_a_replaced_credential_opens_nothing_any_more(world: World, key: str) ->
 LATER = (
     *("api_keys", "annotations", "flags", "reports", "verdicts", "teams_users"),
     *("incidents", "watch_marks", "notices", "alert_rules", "mails"),
+    *("support_files", "log_settings", "log_hours", "log_known"),
 )
 
 
