@@ -27,7 +27,7 @@ def mail() -> Iterator[MailServer]:
 
 @pytest.fixture
 def make_mailing(mail: MailServer, make_world: Callable[..., World]) -> Callable[..., World]:
-    """Make a world whose incidents are told by e-mail; it stops before the mail server does, or it would wait for it."""
+    """Make a world whose incidents are told by e-mail; it stops before the mail server, for which it would wait."""
 
     def make(**given: Any) -> World:
         settings = {"smtp_url": f"smtp://127.0.0.1:{mail.port}", "alert_mail_from": SENDER, "alert_mail_to": (OPS,)}
