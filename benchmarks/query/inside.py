@@ -33,7 +33,7 @@ def inside(data: Path) -> Iterator[Inside]:
     """Open a folder that no server has open."""
     with asyncio.Runner() as runner:
         house = House(Settings(data=str(data)), Folder(data))
-        runner.run(house.open())
+        runner.run(house.open(facts_only=True))
         try:
             yield Inside(house, runner)
         finally:
