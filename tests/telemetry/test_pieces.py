@@ -60,7 +60,7 @@ def one_by_one(those: list[Call]) -> Fact:
     return there[0]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data(), those=st.lists(pieces(), min_size=1, max_size=5))
 def test_the_order_and_the_grouping_of_pieces_do_not_matter(data: st.DataObject, those: list[Call]) -> None:
     """Nor does it when some come twice."""
