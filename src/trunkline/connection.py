@@ -37,7 +37,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """What a program needs to use one account; paths are absolute, addresses have no slash at the end.
 
     `account_sid` and `auth_token` are name and password of Basic authentication; `app_key` is what goes after `App` in
-    an Authorization header.
+    an Authorization header. `application_id` and `user_object_id` are who the bearers of `trunkline token` speak for
+    within the directory `tenant_id`.
     """
 
     account: str
@@ -51,6 +52,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     immutable_resource_id: str
     subscription_id: str
     tenant_id: str
+    application_id: str
+    user_object_id: str
     phone_numbers: list[str]
     account_sid: str
     auth_token: str
@@ -95,6 +98,8 @@ def describe(resource: Resource, place: Place, phone_numbers: list[str]) -> Conn
         immutable_resource_id=resource.immutable_id,
         subscription_id=resource.subscription_id,
         tenant_id=resource.tenant_id,
+        application_id=resource.application_id,
+        user_object_id=resource.operator_id,
         phone_numbers=phone_numbers,
         account_sid=resource.sid,
         auth_token=resource.auth_token,

@@ -14,6 +14,7 @@ from trunkline.apis.acs.identity import IdentityHandlers
 from trunkline.apis.acs.sms import SmsHandlers
 from trunkline.apis.acs.tokens import UserTokens
 from trunkline.apis.azure.auth import Callers as AzureCallers
+from trunkline.apis.azure.communication import CommunicationHandlers
 from trunkline.apis.azure.diagnostic_settings import DiagnosticSettingHandlers
 from trunkline.apis.azure.door import AzureDoor
 from trunkline.apis.azure.event_grid import EventGridHandlers
@@ -127,7 +128,7 @@ class Doors:
             callers,
         )
         logs = DiagnosticSettingHandlers(house.log_reader.known, house.log_settings, house.log_destinations)
-        handlers = handlers_of(monitor, events, health, alerts, logs)
+        handlers = handlers_of(monitor, events, health, alerts, logs, CommunicationHandlers(callers))
         return AzureDoor(house.catalogue.of_vendor("azure"), handlers, callers)
 
     def _graph_door(self) -> Door:

@@ -92,6 +92,11 @@ def account_sid(immutable_id: str) -> str:
     return "AC" + immutable_id.replace("-", "").lower()
 
 
+def directory_object(tenant_id: str, name: str) -> str:
+    """Return the id that something of a directory always has: a UUID made of the directory's id and a name."""
+    return str(uuid.uuid5(_NAMESPACE, f"{tenant_id.lower()}/{name}"))
+
+
 def digest(text: str) -> str:
     """Return 32 digits that a text always gives: an id of another form, by which the first one is found as well."""
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

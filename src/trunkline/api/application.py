@@ -186,6 +186,7 @@ class Application:
             caller_ip=exchange.client_ip,
             duration_ms=round(duration_ms, 3),
             extra=exchange.extra,
+            caller_application=exchange.application[:200],
         )
 
 

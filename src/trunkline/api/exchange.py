@@ -76,6 +76,7 @@ class Exchange:
         self.named: Resource | None = None
         self.resource: Resource | None = None
         self.caller = ""
+        self.application = ""
         self.principal: Any = None
         self.extra: dict[str, str] = {}
         self.counted_as = ""

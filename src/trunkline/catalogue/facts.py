@@ -100,6 +100,7 @@ class Request(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
     caller_ip: Annotated[Word, brief("The address that it came from.")] = ""
     duration_ms: Annotated[Amount, brief("How long the answer took.")] = 0.0
     extra: Annotated[Map, brief("Dimensions that only some services have, such as number_type.")] = {}
+    caller_application: Annotated[Id, brief("The application that asked, where a bearer names one.")] = ""
 
 
 class Attempt(Fact, frozen=True, kw_only=True, gc=False, array_like=True):

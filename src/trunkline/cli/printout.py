@@ -50,7 +50,10 @@ def credentials(connection: Connection) -> list[str]:
         line("auth token", connection.auth_token),
         line("app key", connection.app_key),
         line("resource id", connection.resource_id),
+        line("immutable id", connection.immutable_resource_id),
         line("tenant id", connection.tenant_id),
+        line("app id", connection.application_id),
+        line("user id", connection.user_object_id),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,13 +43,15 @@ _END_OF_TIME = 253_402_300_800  # the year 10000, which no date reaches
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Who calls a management API: a name, a role, and the resource it is confined to ("" is none: it sees all).
 
-    `family` is that resource and all below it, filled in where such callers are let in too.
+    `family` is that resource and all below it, filled in where such callers are let in too. `application` is the id of
+    the application that speaks for it, where a bearer names one.
     """
 
     name: str
     role: str
     resource: str = ""
     family: tuple[str, ...] = ()
+    application: str = ""
 
     def covers(self, name: str) -> bool:
         """Tell whether a resource is one that the caller has to do with."""
@@ -139,8 +141,18 @@ class Keyring:
 
     # --- bearers for the management APIs ---
 
-    def mint(self, role: str, *, resource: str = "", life: timedelta = timedelta(hours=1)) -> tuple[str, datetime]:
-        """Mint a bearer for a role; returns it and when it ends. Raises InvalidError for an unknown role."""
+    def mint(
+        self,
+        role: str,
+        *,
+        resource: str = "",
+        life: timedelta = timedelta(hours=1),
+        speaker: Mapping[str, str] | None = None,
+    ) -> tuple[str, datetime]:
+        """Mint a bearer for a role; returns it and when it ends. Raises InvalidError for an unknown role.
+
+        `speaker` has claims that say who speaks: a tenant (tid), a user (oid), an application (appid).
+        """
         if role not in ROLES:
             raise InvalidError(f"The role is one of {', '.join(ROLES)}.", target="role")
         if not timedelta() < life <= LONGEST_TOKEN:
@@ -155,7 +167,7 @@ class Keyring:
             "iat": int(now.timestamp()),
             "exp": int((now + life).timestamp()),
         }
-        return self.sign(claims), now + life
+        return self.sign(claims | dict(speaker or {})), now + life
 
     def principal(self, token: str) -> Principal:
         """Return who a minted bearer speaks for; raises UnauthenticatedError."""
@@ -165,7 +177,12 @@ class Keyring:
             raise UnauthenticatedError("The token is not a bearer for this API.")
         if self._clock.now().timestamp() >= float(claims.get("exp", 0)):
             raise UnauthenticatedError("The bearer has expired; `trunkline token` mints a new one.")
-        return Principal(name=str(claims.get("sub", "")), role=roles[0], resource=str(claims.get("resource", "")))
+        return Principal(
+            name=str(claims.get("sub", "")),
+            role=roles[0],
+            resource=str(claims.get("resource", "")),
+            application=str(claims.get("appid", "")),
+        )
 
 
 def generate_key() -> rsa.RSAPrivateKey:

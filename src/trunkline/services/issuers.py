@@ -61,7 +61,8 @@ class Issuers:
             given = claims.get("roles", [])
             named = {str(one).strip().lower() for one in (given if isinstance(given, list) else [given])}
             role = next((one for one in reversed(ROLES) if one in named), "reader")
-        return Principal(name=ids[0] if ids else "issuer's bearer", role=role)
+        application = str(claims.get("appid") or claims.get("azp") or "")
+        return Principal(name=ids[0] if ids else "issuer's bearer", role=role, application=application)
 
     async def verify(self, token: str) -> dict[str, Any]:
         """Return the claims of a bearer. Raises UnauthenticatedError, UnavailableError (issuer unreachable)."""

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from trunkline.clock import Clock
 from trunkline.config import Settings
 from trunkline.errors import ConfigurationError, ConflictError, InvalidError, NotFoundError
-from trunkline.ids import Ids, account_sid
+from trunkline.ids import Ids, account_sid, directory_object
 from trunkline.state.database import Database
 from trunkline.state.transaction import Moment, Transaction, metadata
 
@@ -66,6 +66,16 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     def sid(self) -> str:
         """The id of the form AC and 32 digits; it goes with the auth token, as name and password."""
         return account_sid(self.immutable_id)
+
+    @property
+    def application_id(self) -> str:
+        """The id, within its directory, of the application as which the bearers of this server speak."""
+        return directory_object(self.tenant_id, "application")
+
+    @property
+    def operator_id(self) -> str:
+        """The object id, within its directory, of the user as whom the bearers of this server speak."""
+        return directory_object(self.tenant_id, "operator")
 
     @property
     def keys(self) -> tuple[str, str]:

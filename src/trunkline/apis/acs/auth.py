@@ -137,7 +137,7 @@ class Callers:
 
     def _enter(self, exchange: Exchange, principal: Principal) -> None:
         """Let a principal in as far as its role goes."""
-        exchange.caller = principal.name
+        exchange.caller, exchange.application = principal.name, principal.application
         if not principal.may_write and exchange.method not in {"GET", "HEAD"}:
             raise ForbiddenError(
                 "A reader may not change anything. Mint a bearer for contributor or owner, or name the caller of an "

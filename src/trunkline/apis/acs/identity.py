@@ -128,6 +128,7 @@ class IdentityHandlers:
                 raise InvalidError(f"{name} must be a GUID.", target=name)
             if given.lower() != own.lower():
                 raise InvalidError(f"{name} is not the one that the Entra token was issued for.", target=name)
+        exchange.application = body.app_id
         self._teams_users.check(claims)
         expires_at = datetime.fromtimestamp(int(ends_at(claims) or 0), UTC)
         raw_id = identifiers.teams_user(str(claims["oid"]).lower())

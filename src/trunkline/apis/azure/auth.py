@@ -43,7 +43,7 @@ class Callers:
                 code="AuthenticationFailed",
             )
         principal = await self._principal(bearer)
-        exchange.principal, exchange.caller = principal, principal.name
+        exchange.principal, exchange.caller, exchange.application = principal, principal.name, principal.application
         if exchange.named is not None and principal.resource not in {"", exchange.named.name}:
             raise _forbidden(exchange, exchange.named.name)
         if "scope" in exchange.params:

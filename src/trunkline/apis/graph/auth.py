@@ -54,6 +54,7 @@ class Callers:
             raise UnauthenticatedError("The request carries no bearer: send 'Authorization: Bearer ...'.")
         caller = await self._caller(bearer)
         exchange.principal, exchange.caller = caller, caller.principal.name
+        exchange.application = caller.principal.application
         exchange.resource = self._resources.get(caller.principal.resource or self._resources.default)
         if caller.principal.resource:
             raise ForbiddenError("The directory is the server's: a bearer for one account sees nothing of it.")

@@ -48,7 +48,7 @@ class Callers:
         principal = await self._principal(key, is_named=bool(own))
         if principal.resource:
             principal = msgspec.structs.replace(principal, family=self._resources.family(principal.resource))
-        exchange.principal, exchange.caller = principal, principal.name
+        exchange.principal, exchange.caller, exchange.application = principal, principal.name, principal.application
         exchange.resource = self._scope(exchange, principal)
         if operation is not None and not principal.may(operation.needed):
             raise ForbiddenError(_REFUSALS[operation.needed])

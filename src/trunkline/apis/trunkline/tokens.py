@@ -41,12 +41,13 @@ class TokenHandlers:
         """Mint a bearer for the caller's account, or the one that is named; without a name any, if the caller may."""
         body = exchange.json(TokenRequest)
         account = body.account or exchange.principal.resource
-        if account:
-            account = self._callers.resource_of(exchange, account).name
+        owner = self._callers.resource_of(exchange, account)
+        account = owner.name if account else ""
         try:
             life = timedelta(hours=body.hours)
         except (OverflowError, ValueError) as error:
             raise InvalidError("hours is no length of time.", target="hours") from error
-        token, ends_at = self._keyring.mint(body.role, resource=account, life=life)
+        speaker = {"tid": owner.tenant_id, "oid": owner.operator_id, "appid": owner.application_id}
+        token, ends_at = self._keyring.mint(body.role, resource=account, life=life, speaker=speaker)
         answer = {"token": token, "role": body.role, "account": account, "expires_at": rfc3339(ends_at)}
         return json_response(answer, 201)
