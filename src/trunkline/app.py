@@ -15,8 +15,10 @@ from trunkline.apis.infobip.answers import Answers
 from trunkline.apis.infobip.metrics import KIND as METRICS_QUERY
 from trunkline.apis.infobip.metrics import QueryAnswerer
 from trunkline.apis.infobip.query import account_key
+from trunkline.catalogue.acs import identifiers
 from trunkline.catalogue.load import load as load_catalogue
 from trunkline.catalogue.log_tables import read as read_log_tables
+from trunkline.catalogue.twilio import sids
 from trunkline.catalogue.words import measures as askable
 from trunkline.clock import Clock, RealClock
 from trunkline.config import Settings
@@ -246,8 +248,8 @@ class House:
             subscriptions=self.subscriptions,
             also=(repeatability.forget, self.reports.forget, self.support_files.forget),
         )
-        known = Known(self.resources, self.numbers, self.identities, self.chat, self.subscriptions)
-        self.stories = Stories(self.recorder, known.knowers)
+        known = Known(self.resources, self.numbers, self.identities, self.chat, self.subscriptions, self.teams_users)
+        self.stories = Stories(self.recorder, known.knowers, _spellings)
         self.subscriptions.open()
         parts = (self.courier, self.subscriptions, self.dispatcher, retention, self.sms.carriage)
         for part in (*parts, self.verdicts, self.reports):
@@ -372,6 +374,11 @@ class House:
         write_connection(
             self.folder.path, Announcement(instance=self.instance, local=self.place.http, accounts=accounts)
         )
+
+
+def _spellings(text: str) -> list[str]:
+    """Return how else facts spell an id that a vendor's SDK shows."""
+    return identifiers.spellings(text) + sids.spellings(text)
 
 
 def _bounds(settings: Settings) -> Bounds:

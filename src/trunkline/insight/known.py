@@ -12,6 +12,7 @@ from trunkline.services.chat import Chat
 from trunkline.services.identity import Identities
 from trunkline.services.numbers import Numbers
 from trunkline.services.resources import Resources
+from trunkline.services.teams import TeamsUsers
 
 Found = tuple[Meaning, Entry | None]
 
@@ -26,23 +27,27 @@ class Known:
         identities: Identities,
         chat: Chat,
         subscriptions: Subscriptions,
+        teams_users: TeamsUsers,
     ) -> None:
         self._resources = resources
         self._numbers = numbers
         self._identities = identities
         self._chat = chat
         self._subscriptions = subscriptions
+        self._teams_users = teams_users
 
     @property
     def knowers(self) -> tuple[Knower, ...]:
         """Those who can be asked."""
-        return self._accounts, self._owned_numbers, self._users, self._threads, self._addresses
+        return self._accounts, self._owned_numbers, self._users, self._threads, self._addresses, self._of_directory
 
     async def _accounts(self, wanted: str) -> list[Found]:
         named = {
             "immutable_id": "the immutable resource id of the account",
             "tenant_id": "the directory (tenant) id of the account",
             "subscription_id": "the subscription id of the account",
+            "application_id": "the application id of this server's own bearers, in the directory of the account",
+            "operator_id": "the user object id of this server's own bearers, in the directory of the account",
             "sid": "the SID of the account",
             "name": "the name of the account",
         }
@@ -78,6 +83,13 @@ class Known:
             return []
         text = "a chat thread that was deleted" if row.deleted_at else "a chat thread"
         return [_begun("thread", text, row.resource, row.created_at, f"The thread was created by {row.created_by}.")]
+
+    async def _of_directory(self, wanted: str) -> list[Found]:
+        user = self._teams_users.find(wanted)
+        if user is None:
+            return []
+        text = f"a Teams user of the directory {user.tenant_id}"
+        return [_begun("teams user", text, "", user.added_at, "The Teams user was registered.")]
 
     async def _addresses(self, wanted: str) -> list[Found]:
         return list(_subscribed(self._subscriptions, wanted))

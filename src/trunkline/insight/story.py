@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from trunkline.catalogue.columns import tables
+from trunkline.catalogue.columns import kind_of, tables
+from trunkline.ids import digest
 from trunkline.insight.sentences import Entry, of_fact, of_samples
 from trunkline.telemetry.finding import Places
 from trunkline.telemetry.questions import Condition, Row, Rows, Series
@@ -40,6 +41,8 @@ _JOINING: Mapping[str, Sequence[str]] = {
     "feedback": ("call_id", "correlation_id"),
 }
 """The columns whose ids one undertaking shares, by fact."""
+_LEADING = {"calls", "attempts"}
+"""Whatever leads to one of these, leads on: every id of theirs is one undertaking's, the parcel's too."""
 _KEYS: Mapping[str, Sequence[str]] = {
     "requests": ("resource", "happened_at", "request_id", "ms_cv"),
     "attempts": ("resource", "parcel", "number", "happened_at"),
@@ -82,12 +85,21 @@ Attacher = Callable[[Sequence[str], Sequence[str], datetime, datetime], Awaitabl
 
 
 class Stories:
-    """Tells stories over what was recorded, and over what those who know keep; attachers add what is no fact."""
+    """Tells stories over what was recorded, and over what those who know keep; attachers add what is no fact.
 
-    def __init__(self, recorder: Recorder, knowers: Sequence[Knower] = (), attachers: Sequence[Attacher] = ()) -> None:
+    `spellings` tells how else facts spell an id.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        knowers: Sequence[Knower] = (),
+        spellings: Callable[[str], Sequence[str]] = lambda _: (),
+    ) -> None:
         self._recorder = recorder
         self._knowers = [*knowers]
-        self._attachers = [*attachers]
+        self._attachers: list[Attacher] = []
+        self._spellings = spellings
 
     def join(self, knowers: Iterable[Knower], attachers: Iterable[Attacher]) -> None:
         """Let others tell, too, who were put together later."""
@@ -96,8 +108,9 @@ class Stories:
 
     async def of(self, wanted: str, family: Sequence[str] = ()) -> Story:
         """Return the story of an id among these accounts, all of them if none is named; raises UnavailableError."""
-        gathered = _Gathered(wanted, tuple(family))
-        known = [each for knower in self._knowers for each in await knower(wanted)]
+        spelt = [wanted, *(one for one in self._spellings(wanted) if one != wanted)]
+        gathered = _Gathered(spelt, tuple(family))
+        known = [each for knower in self._knowers for one in gathered.spelt for each in await knower(one)]
         known = [each for each in known if not family or each[0].account in family]
         await self._gather(gathered)
         entries = [entry for _, entry in known if entry is not None]
@@ -112,12 +125,12 @@ class Stories:
             id=wanted,
             meanings=tuple(dict.fromkeys([*(meaning for meaning, _ in known), *gathered.meanings])),
             entries=tuple(entries[-MOST_ENTRIES:]),
-            ids=tuple(one for one in gathered.ids if one != wanted),
+            ids=tuple(one for one in gathered.ids if one not in gathered.spelt),
             is_cut=gathered.is_cut or len(entries) > MOST_ENTRIES,
         )
 
     async def _gather(self, gathered: _Gathered) -> None:
-        fresh = [gathered.wanted]
+        fresh = gathered.spelt
         for _ in range(_ROUNDS):
             gathered.ids += fresh
             places = await self._recorder.places(fresh)
@@ -160,7 +173,7 @@ class Stories:
             where=(called, *gathered.where),
         )
         points = await self._recorder.ask(question)
-        if points and gathered.wanted in gathered.measured:
+        if points and not gathered.measured.keys().isdisjoint(gathered.spelt):
             gathered.meanings += [
                 Meaning(kind="call", text="a call whose media were measured", account=account)
                 for account in dict.fromkeys(point.split[0] for point in points)
@@ -171,8 +184,8 @@ class Stories:
 class _Gathered:
     """What was found so far."""
 
-    def __init__(self, wanted: str, family: tuple[str, ...]) -> None:
-        self.wanted = wanted
+    def __init__(self, spelt: list[str], family: tuple[str, ...]) -> None:
+        self.spelt = spelt
         self.family = family
         self.where = (Condition(column="resource", values=family),) if family else ()
         self.ids: list[str] = []
@@ -187,9 +200,9 @@ class _Gathered:
         self.is_cut = self.is_cut or len(rows) > MOST_OF_A_FACT
         for row in rows[:MOST_OF_A_FACT]:
             self.rows[table, *(row[name] for name in _KEYS[table])] = row
-            if one == self.wanted:
+            if one in self.spelt:
                 self.meanings += _meant(table, row, one)
-            if one in _joining(table, row) or table == "calls":
+            if one in _joining(table, row) or table in _LEADING:
                 self.leading |= set(_joining(table, row))
 
 
@@ -208,6 +221,8 @@ def _meant(table: str, row: Row, one: str) -> list[Meaning]:
     """Return what an id is to a fact: in which columns it stands."""
     named = [name for name, column in tables()[table].items() if column.is_id and row.get(name) == one]
     named += [name for name, value in (row.get(_FOREIGN) or {}).items() if value == one]
+    if not named and (digested := kind_of(table).digested) and digest(row[digested]) == one:
+        named = ["digest"]
     is_said = table in {"log_lines", "feedback"}  # what stands in a line is another's id
     told = [
         f"{_plain(name)} in {_KINDS[table]}" if is_said else f"{_ROLES.get(name, _plain(name))} of {_KINDS[table]}"
@@ -238,6 +253,8 @@ _ROLES = {
     "message_id": "the id",
     "thread_id": "the conversation",
     "parcel": "the parcel",
+    "digest": "the digest of the id of one leg",
+    "caller_application": "the application",
 }
 
 

@@ -5,12 +5,15 @@ Source: the raw-id forms in the SDKs' identifier models (the prefix decides the 
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import datetime
 from typing import Any, Literal
 
 USER = "8:acs:"
 _CLOUDS = {"orgid": "public", "dod": "dod", "gcch": "gcch"}
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
 def mint(immutable_id: str, random_bytes: bytes) -> str:
@@ -27,6 +30,18 @@ def message(direction: Literal["Outgoing", "Incoming"], at: datetime, guid: str)
 def teams_user(object_id: str) -> str:
     """Return the raw id of a Teams user of the public cloud."""
     return f"8:orgid:{object_id}"
+
+
+def spellings(text: str) -> list[str]:
+    """Return how else facts spell an id: a Teams user by the object id alone, a number as a participant's."""
+    if _GUID.fullmatch(text):
+        return [f"8:{cloud}:{text.lower()}" for cloud in _CLOUDS]
+    if _NUMBER.fullmatch(text):
+        return [f"4:{text}"]
+    kind, body = _described(text)
+    if kind == "microsoftTeamsUser" and body and not body["isAnonymous"]:
+        return [body["userId"]]
+    return [body["value"]] if kind == "phoneNumber" and body else []
 
 
 def is_user(raw_id: str) -> bool:

@@ -29,6 +29,11 @@ def call_sid(leg_id: str, foreign: Iterable[str], call_id: str) -> str:
     return next((one for one in (leg_id, *foreign, call_id) if is_call(one)), "") or derived(leg_id)
 
 
+def spellings(text: str) -> list[str]:
+    """Return how else facts spell an id: a call's SID may be made of the digest of a leg's own."""
+    return [text[2:].lower()] if is_call(text) else []
+
+
 def derived(leg_id: str) -> str:
     """Return the SID that a leg's id always gives."""
     return f"CA{digest(leg_id)}"
