@@ -177,39 +177,6 @@ def test_the_brief_of_a_number_leads_to_the_number(customer: Customer) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "kinds"),
-    [
-        ("AAAAAAAAAAAAAAAAAAAAAA.0", {"correlation vector"}),
-        ("Outgoing_2026112100000000000000-0000-4000-8000-000000000000", {"text message"}),
-        ("00000000-0000-4000-8000-000000000000", {"guid"}),
-    ],
-)
-def test_an_unknown_id_is_told_what_it_may_be_and_where_such_ids_are_found(
-    customer: Customer, wanted: str, kinds: set[str]
-) -> None:
-    """By its form; one of no form that is known gets all of them."""
-    story = search(customer, wanted)
-    assert story["found"] == story["story"] == []
-    assert {form["kind"] for form in story["may_be"]} == kinds
-    assert all(form["where"] for form in story["may_be"])
-    assert len(search(customer, "no such thing")["may_be"]) > 5
-
-
-def test_nobody_finds_what_is_anothers(customer: Customer) -> None:
-    """Pairwise: a sibling and a child find nothing, the parent finds what is below it."""
-    accounts = {"north": "", "south": "", "below": "north"}
-    keys = {}
-    for name, parent in accounts.items():
-        assert customer.own("PUT", f"accounts/{name}", {"parent": parent}).status == 201
-        keys[name] = customer.served.house.resources.get(name).api_key
-        customer.own("POST", "calls", [{"leg_id": f"leg-of-{name}", "resource": name, "sip_code": 486}])
-    for name, key in keys.items():
-        for other, parent in accounts.items():
-            answer = customer.own("GET", f"search?q=leg-of-{other}", key=key)
-            assert bool(answer.json["found"]) is (name in {other, parent}), (name, other)
-
-
 def test_a_search_without_an_id_says_what_is_missing(customer: Customer) -> None:
     """And one for an id that is none."""
     for target in ("search", "search?q=", f"search?q={'x' * 2001}"):
