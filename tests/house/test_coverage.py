@@ -34,7 +34,7 @@ DOCUMENTED = {
     ("infobip", "capabilities"): 5,
     ("infobip", "facilities"): 3,
     ("troubleshooting", "identifiers"): 14,
-    ("troubleshooting", "facilities"): 30,
+    ("troubleshooting", "facilities"): 42,
     ("events", "event types"): 10,
     ("events", "subjects"): 3,
     ("events", "filters"): 2,
