@@ -43,6 +43,7 @@ _OF_A: dict[str, dict[str, Any]] = {
         "client_request_id": "0e1f7b4a-3c2d-4e5f-8a9b-1c2d3e4f5a6b",
         "sdk": "azsdk-python-communication-chat/1.3.0",
         "caller": "api key 0123456789abcdef",
+        "caller_application": "5d3e2f1a-0b9c-4d8e-9f7a-6b5c4d3e2f1a",
         "caller_ip": "203.0.113.7",
         "duration_ms": 12.5,
     },
