@@ -106,7 +106,7 @@ def test_an_archive_is_sound_and_says_what_was_left_out() -> None:
         raise LeftOutError("It ends.")
 
     members = [Member("a", [b"1" * 10]), Member("b", broken()), Member("c", [b"2" * 100]), Member("d", [b"", b"3"])]
-    pieces = list(archive(members, 50, [("z", "Never here.")]))
+    pieces = list(archive([Member("z", handed_over.left_out("Never here.")), *members], 50))
     assert len(pieces) > 3
     with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as made:
         assert made.testzip() is None

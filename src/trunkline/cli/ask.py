@@ -36,8 +36,7 @@ def ask(
     as_json: options.Json = False,
 ) -> None:
     """Ask for measures, split by columns, over time."""
-    # half a second: what no other command needs to read
-    from trunkline.cli import asking  # noqa: PLC0415
+    from trunkline.cli import asking  # noqa: PLC0415 - half a second, for what no other command needs
 
     form = asking.form_of("json" if as_json else form, output)
     asked: Any = {"by": by or [], "where": where or [], "since": since, "until": until}

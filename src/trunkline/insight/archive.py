@@ -44,14 +44,14 @@ class LeftOutError(Exception):
     """A member cannot be given; the sentence says why."""
 
 
-def archive(members: Iterable[Member], most_bytes: int, left_out: Iterable[tuple[str, str]] = ()) -> Iterator[bytes]:
+def archive(members: Iterable[Member], most_bytes: int) -> Iterator[bytes]:
     """Yield a zip archive of some members, and last a manifest: sizes and digests, and what was left out and why.
 
     A member that raises LeftOutError, or comes when there are `most_bytes`, ends there and is named in the manifest.
     """
     sink = _Sink()
     listed: list[dict[str, Any]] = []
-    missing = [{"name": name, "why": why} for name, why in left_out]
+    missing: list[dict[str, str]] = []
     room = most_bytes
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as made:
         for member in members:

@@ -8,7 +8,7 @@ import sqlite3
 import ssl
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib import metadata
 from typing import Any
 
@@ -29,7 +29,7 @@ from trunkline.services.numbers import Numbers
 from trunkline.services.resources import Resources
 from trunkline.services.sent import Sentbox, Wanted
 from trunkline.services.support_files import SupportFile, SupportFiles, safe_name
-from trunkline.telemetry.questions import Condition, Row, Rows, Series
+from trunkline.telemetry.questions import EVER, Row, Rows, Series, among
 from trunkline.telemetry.recorder import Recorder
 
 MOST_BYTES = 256 * 1024 * 1024
@@ -38,7 +38,6 @@ MOST_ROWS = 5000
 LONGEST_USE_CASE = 2000
 _MOST_MESSAGES = 200
 _AROUND = timedelta(minutes=15)
-_EVER = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 _LIBRARIES = ("duckdb", "sqlalchemy", "starlette", "uvicorn", "msgspec", "pyarrow", "cryptography")
 _PEOPLE = ("sender", "recipient")
 _ASKED: Mapping[str, Sequence[str]] = {
@@ -140,8 +139,8 @@ class Bundles:
 
     async def _facts(self, ids: Sequence[str], family: Sequence[str]) -> dict[str, list[Row]]:
         """Return what bears any of the ids, by its kind and in order of time."""
-        start, end = _EVER
-        where = (Condition(column="resource", values=tuple(family)),) if family else ()
+        start, end = EVER
+        where = among(family)
         places = await self._recorder.places(ids)
         found: dict[str, list[Row]] = {}
         for table in tables():
@@ -199,7 +198,7 @@ class Bundles:
         """Return how things stood around a span: incidents, notices, and each service's requests."""
         start, end = first - _AROUND, last + _AROUND
         seen = list(family) or None
-        where = (Condition(column="resource", values=tuple(family)),) if family else ()
+        where = among(family)
         measures = ("requests.count", "requests.failure_rate", "requests.unmendable_rate")
         points = await self._recorder.ask(Series(measures=measures, start=start, end=end, by=("service",), where=where))
         return {
@@ -281,7 +280,7 @@ def _sent(row: Row) -> Wanted:
 def _span(story: Story, facts: Mapping[str, Sequence[Row]]) -> tuple[datetime, datetime]:
     moments = [entry.at for entry in story.entries]
     moments += [row["happened_at"] for rows in facts.values() for row in rows]
-    return (min(moments), max(moments)) if moments else (_EVER[0] + _AROUND, _EVER[0] + _AROUND)
+    return (min(moments), max(moments)) if moments else (EVER[0] + _AROUND, EVER[0] + _AROUND)
 
 
 def _use_case(wish: Wish, facts: Mapping[str, Sequence[Row]], first: datetime, last: datetime) -> dict[str, Any]:

@@ -21,7 +21,7 @@ _OVERLAP = 16 * 1024
 _ZIP, _GZIP = b"PK\x03\x04", b"\x1f\x8b"
 _MOST_FILES = 200
 _BROKEN = (OSError, EOFError, RuntimeError, NotImplementedError, ValueError, zipfile.BadZipFile, zlib.error)
-_PACKED = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!")
+_PACKED = (_ZIP, _GZIP, b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!")
 """How archives and packed files begin."""
 
 

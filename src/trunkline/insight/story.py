@@ -7,7 +7,7 @@ and of messages), and never by those that many share: a user's story would be ev
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from trunkline.catalogue.columns import kind_of, tables
 from trunkline.ids import digest
 from trunkline.insight.sentences import Entry, of_fact, of_samples
 from trunkline.telemetry.finding import Places
-from trunkline.telemetry.questions import Condition, Row, Rows, Series
+from trunkline.telemetry.questions import EVER, Condition, Row, Rows, Series, among
 from trunkline.telemetry.recorder import Recorder
 
 MOST_ENTRIES = 500
@@ -30,7 +30,6 @@ _FEW = 4
 """An attempt that carries the ids of more events than these is about many undertakings, and leads nowhere."""
 _SAMPLES = "samples"
 _FOREIGN = "foreign_ids"
-_EVER = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 _JOINING: Mapping[str, Sequence[str]] = {
     "requests": ("ms_cv", "request_id", "client_request_id", "correlation_id"),
     "attempts": (_FOREIGN,),
@@ -116,7 +115,7 @@ class Stories:
         entries = [entry for _, entry in known if entry is not None]
         entries += [of_fact(table, row) for (table, *_), row in gathered.rows.items()]
         entries += await self._readings(gathered)
-        moments = [entry.at for entry in entries] or [_EVER[1]]
+        moments = [entry.at for entry in entries] or [EVER[1]]
         for attacher in self._attachers:
             entries += await attacher(gathered.ids, gathered.family, min(moments), max(moments))
         entries = [*{(one.at, one.text, one.fact, id(one.row) if one.fact else 0): one for one in entries}.values()]
@@ -145,7 +144,7 @@ class Stories:
                 break
 
     async def _rows(self, table: str, places: Places, where: tuple[Condition, ...]) -> list[Row]:
-        start, end = _EVER
+        start, end = EVER
         return await self._recorder.rows_of(
             places,
             Rows(
@@ -187,7 +186,7 @@ class _Gathered:
     def __init__(self, spelt: list[str], family: tuple[str, ...]) -> None:
         self.spelt = spelt
         self.family = family
-        self.where = (Condition(column="resource", values=family),) if family else ()
+        self.where = among(family)
         self.ids: list[str] = []
         self.rows: dict[tuple[Any, ...], Row] = {}
         self.meanings: list[Meaning] = []

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
 
 from trunkline.catalogue.rows import Calendar
+
+EVER = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
+"""The span in which everything lies."""
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +25,11 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     values: tuple[str, ...]
     op: Literal["is", "is not", "starts", "at least", "less than"] = "is"
     fold: bool = False
+
+
+def among(accounts: Sequence[str]) -> tuple[Condition, ...]:
+    """Return the condition that facts are of some accounts; of any if none is named."""
+    return (Condition(column="resource", values=tuple(accounts)),) if accounts else ()
 
 
 class Either(msgspec.Struct, frozen=True, kw_only=True):

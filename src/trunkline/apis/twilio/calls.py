@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
@@ -14,10 +14,9 @@ from trunkline.catalogue.twilio.sids import call_sid, derived, is_call
 from trunkline.catalogue.twilio.words import words
 from trunkline.services.resources import Resource
 from trunkline.telemetry.finding import Kin
-from trunkline.telemetry.questions import Condition, Row, Rows
+from trunkline.telemetry.questions import EVER, Condition, Row, Rows
 from trunkline.telemetry.recorder import Recorder
 
-EVER = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 _MOST_LEGS = 100
 _APART = timedelta(days=1)
 """So far from each other the legs of a call begin."""

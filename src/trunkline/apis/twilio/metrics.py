@@ -10,13 +10,13 @@ from starlette.responses import Response
 from trunkline.api.door import Handler, json_response
 from trunkline.api.exchange import Exchange
 from trunkline.apis.twilio.blocks import Shape, moment
-from trunkline.apis.twilio.calls import EVER, Calls, Leg
+from trunkline.apis.twilio.calls import Calls, Leg
 from trunkline.apis.twilio.edges import conditions, wanted_edge
 from trunkline.apis.twilio.errors import bad
 from trunkline.apis.twilio.pages import paged, read_paging
 from trunkline.apis.twilio.totals import score_of
 from trunkline.catalogue.twilio.words import turned, words
-from trunkline.telemetry.questions import Condition, Rows
+from trunkline.telemetry.questions import EVER, Condition, Rows
 from trunkline.telemetry.recorder import Recorder
 
 SDK = "sdk"

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from trunkline.insight.logs.places import Counted, Page, Place, Wanted, made
-from trunkline.telemetry.questions import Condition, Either, Row, Rows
+from trunkline.telemetry.questions import Condition, Either, Row, Rows, among
 from trunkline.telemetry.recorder import Recorder
 
 MOST_MESSAGES = 50_000
@@ -52,15 +52,12 @@ class RequestRows:
         ids = tuple(sorted({row["ms_cv"] for row in requests if row["ms_cv"]}))
         if not ids:
             return {}
-        where = [Condition(column="correlation_id", values=ids)]
-        if wanted.accounts:
-            where.append(Condition(column="resource", values=wanted.accounts))
         found = await self._recorder.rows(
             Rows(
                 fact="messages",
                 start=requests[0]["happened_at"] - _NEAR,
                 end=requests[-1]["happened_at"] + _NEAR,
-                where=tuple(where),
+                where=(Condition(column="correlation_id", values=ids), *among(wanted.accounts)),
                 limit=MOST_MESSAGES,
             )
         )

@@ -12,7 +12,7 @@ from trunkline.clock import from_microseconds
 from trunkline.insight.logs.makers import leg
 from trunkline.insight.logs.places import Counted, Made, Page, Place, Wanted
 from trunkline.insight.logs.places import made as made_of
-from trunkline.telemetry.questions import Condition, Row, Rows, Series
+from trunkline.telemetry.questions import Condition, Row, Rows, Series, among
 from trunkline.telemetry.recorder import Recorder
 
 LONGEST = timedelta(days=1)
@@ -62,7 +62,7 @@ class StreamRows:
         begun: dict[Key, tuple[Place, Row]] = {}
         for at, row in facts:
             begun.setdefault(tuple(row[name] for name in _BY), (at, row))
-        begun = {key: one for key, one in begun.items() if (one[0].at_us, one[0].fact, 0) >= _tuple(place)}
+        begun = {key: one for key, one in begun.items() if one[0] >= place}
         if not begun:
             return Page(rows=[], after=after, read=len(facts))
         start = max(wanted.start, from_microseconds(place.at_us))
@@ -86,10 +86,8 @@ class StreamRows:
     async def _values(
         self, wanted: Wanted, measures: tuple[str, ...], ids: tuple[str, ...], start: datetime, end: datetime
     ) -> dict[Key, tuple[float | None, ...]]:
-        where = [Condition(column="call_id", values=ids)]
-        if wanted.accounts:
-            where.append(Condition(column="resource", values=wanted.accounts))
-        question = Series(measures=measures, start=start, end=end, by=_BY, where=tuple(where))
+        where = (Condition(column="call_id", values=ids), *among(wanted.accounts))
+        question = Series(measures=measures, start=start, end=end, by=_BY, where=where)
         return {point.split: point.values for point in await self._recorder.ask(question)}
 
     async def _legs(
@@ -99,10 +97,8 @@ class StreamRows:
         found: dict[tuple[str, str], Row] = {}
         shared: set[tuple[str, str]] = set()
         for name in ("call_id", "leg_id"):
-            where = [Condition(column=name, values=ids)]
-            if wanted.accounts:
-                where.append(Condition(column="resource", values=wanted.accounts))
-            question = Rows(fact="calls", start=start, end=end, where=tuple(where), limit=_MOST_LEGS)
+            where = (Condition(column=name, values=ids), *among(wanted.accounts))
+            question = Rows(fact="calls", start=start, end=end, where=where, limit=_MOST_LEGS)
             for row in await self._recorder.rows(question):
                 key = (row["resource"], row[name])
                 if name == "call_id" and key in found:
@@ -111,10 +107,6 @@ class StreamRows:
             if name == "call_id":
                 found = {key: row for key, row in found.items() if key not in shared}
         return found
-
-
-def _tuple(place: Place) -> tuple[int, int, int]:
-    return place.at_us, place.fact, place.row
 
 
 def _read(values: Mapping[str, float | None]) -> Row:

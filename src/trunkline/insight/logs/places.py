@@ -16,7 +16,7 @@ import msgspec
 from trunkline.catalogue.log_tables import LogPart, LogTable
 from trunkline.clock import from_microseconds, microseconds
 from trunkline.errors import InvalidError
-from trunkline.telemetry.questions import Condition, Either, Row, Rows
+from trunkline.telemetry.questions import Condition, Either, Row, Rows, among
 from trunkline.telemetry.recorder import Recorder
 
 MOST_AT_ONCE = 200_000
@@ -59,9 +59,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         """The conditions on the facts, those of the part and of the accounts among them."""
         own = [Condition(column=name, values=values) for name, values in self.part.where.items()]
         own += [Condition(column=name, op="is not", values=values) for name, values in self.part.unless.items()]
-        if self.accounts:
-            own.append(Condition(column="resource", values=self.accounts))
-        return (*own, *self.where)
+        return (*own, *among(self.accounts), *self.where)
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,35 +13,32 @@ from trunkline.clock import EPOCH, parse_rfc3339
 
 # the top level of a record is the same for every service; what else a table knows are its properties
 _TOP = {
-    "time": ("TimeGenerated",),
-    "resourceId": ("_ResourceId",),
-    "operationName": ("OperationName",),
-    "operationVersion": ("OperationVersion",),
-    "category": ("Category",),
-    "resultType": ("ResultType",),
-    "resultSignature": ("ResultSignature",),
-    "resultDescription": ("ResultDescription",),
-    "durationMs": ("DurationMs",),
-    "callerIpAddress": ("CallerIpAddress",),
-    "correlationId": ("CorrelationId",),
-    "level": ("Level",),
-    "location": ("Location",),
-    "uri": ("URI",),
+    "time": "TimeGenerated",
+    "resourceId": "_ResourceId",
+    "operationName": "OperationName",
+    "operationVersion": "OperationVersion",
+    "category": "Category",
+    "resultType": "ResultType",
+    "resultSignature": "ResultSignature",
+    "resultDescription": "ResultDescription",
+    "durationMs": "DurationMs",
+    "callerIpAddress": "CallerIpAddress",
+    "correlationId": "CorrelationId",
+    "level": "Level",
+    "location": "Location",
+    "uri": "URI",
 }
 _LEFT_OUT = {"Type", "SourceSystem", "TenantId", "_SubscriptionId", "_BilledSize", "_IsBillable"}
+_NO_PROPERTIES = {*_TOP.values(), *_LEFT_OUT}
 
 
 def record(table: LogTable, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row as a record; what is not known is left out of it."""
     top: dict[str, Any] = {}
-    for name, columns in _TOP.items():
-        value = next((row[one] for one in columns if row.get(one) is not None), None)
-        if value is not None:
+    for name, column in _TOP.items():
+        if (value := row.get(column)) is not None:
             top[name] = value.upper() if name == "resourceId" else value
-    taken = {one for columns in _TOP.values() for one in columns}
-    rest = {
-        name: value for name, value in row.items() if value is not None and name not in taken and name not in _LEFT_OUT
-    }
+    rest = {name: value for name, value in row.items() if value is not None and name not in _NO_PROPERTIES}
     return {**top, "category": table.category, "properties": rest}
 
 

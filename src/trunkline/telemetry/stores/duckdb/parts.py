@@ -21,7 +21,7 @@ class Parts:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._names = dict(lookup.parts())
         self.fresh = _count(connection, "SELECT count(*) FROM ids.fresh")
-        self._many = {number: _count(connection, f"SELECT count(*) FROM {name}") for number, name in lookup.parts()}  # noqa: S608
+        self._many = {number: _count(connection, f"SELECT count(*) FROM {name}") for number, name in lookup.parts()}  # noqa: S608 - names
         self._in_order: dict[int, int] = dict(connection.execute("SELECT part, many FROM ids.in_order").fetchall())
 
     @property
