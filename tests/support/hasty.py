@@ -14,11 +14,11 @@ from typing import Any
 from trunkline import app
 from trunkline.cli import main
 from trunkline.clock import monotonic
-from trunkline.telemetry.stores.duckdb import lookup, store
+from trunkline.telemetry.stores.duckdb import index, store
 
 PACE: dict[Any, dict[str, float]] = {
-    store: {"_CHECKPOINT_S": 2.0, "_GATHER_S": 3.0, "_GATHERED": 500},
-    lookup: {"FLUSHED": 1000},
+    store: {"_CHECKPOINT_S": 2.0, "_GATHER_S": 3.0, "_GATHERED": 500, "FLUSHED": 1000},
+    index: {"SLICE": 500},
 }
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
 
 import duckdb
 import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.stores import empty, on_every_store
@@ -22,7 +25,9 @@ from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.questions import Condition, Rows
 from trunkline.telemetry.store import Store
-from trunkline.telemetry.stores.duckdb import DuckDBStore, lookup, parts
+from trunkline.telemetry.stores.duckdb import DuckDBStore, index
+from trunkline.telemetry.stores.duckdb import store as store_module
+from trunkline.telemetry.stores.duckdb.hashing import hashed
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ALWAYS = {"start": NOW - timedelta(days=3000), "end": NOW + timedelta(days=1)}
@@ -134,57 +139,170 @@ def test_a_digest_finds_its_leg_and_what_belongs_to_it(store: Store) -> None:
     assert found(store, "calls", digest("call")) == found(store, "calls", digest("l1").upper()) == []
 
 
+def request(number: int) -> Request:
+    """Return a request of so many days ago."""
+    return Request(
+        happened_at=ago(number),
+        resource="r",
+        service="s",
+        operation="o",
+        status=200,
+        status_class="2xx",
+        ms_cv=f"cv{number}",
+    )
+
+
 def test_ids_that_wait_are_sorted_out_when_there_are_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And found before and after."""
-    monkeypatch.setattr(lookup, "FLUSHED", 10)
+    """And found before and after, in a file and without; what is forgotten is not."""
+    monkeypatch.setattr(store_module, "FLUSHED", 10)
     store = DuckDBStore(tmp_path / "facts.duckdb")
     for number in range(15):
-        fact = Request(
-            happened_at=ago(number),
-            resource="r",
-            service="s",
-            operation="o",
-            status=200,
-            status_class="2xx",
-            ms_cv=f"cv{number}",
-        )
-        append(store, {"requests": [fact]})
+        append(store, {"requests": [request(number)]})
     assert store.answer(Plan("SELECT count(*) FROM ids.fresh")) == [(15,)]
     assert len(store.spans(["cv7"])["cv7"]) == 1
-    store.tidy()
+    store.tidy(is_calm=False)
     assert store.answer(Plan("SELECT count(*) FROM ids.fresh")) == [(0,)]
-    (span,) = store.spans(["cv7"])["cv7"]
-    assert (span.table, span.first, span.last) == ("requests", ago(7), ago(7))
-    store.forget("requests", ago(7, -60))
-    assert store.spans(["cv7"])["cv7"] == []
-    assert len(store.spans(["cv6"])["cv6"]) == 1
-    store.close()
-
-
-def test_parts_are_put_into_order_while_it_is_calm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of them is lost, entries of a day become one, and what is forgotten counts no more."""
-    monkeypatch.setattr(lookup, "FLUSHED", 1)
-    monkeypatch.setattr(parts, "LEAST", 1)
-    store = DuckDBStore(tmp_path / "facts.duckdb")
-    for seconds in (0, 60, 120):
-        legs = [Call(happened_at=ago(days, seconds), resource="r", leg_id=f"l{days}") for days in range(100)]
-        append(store, {"calls": [*legs, Call(happened_at=ago(1, seconds), resource="r", leg_id="many")]})
-        store.tidy(is_calm=False)
-    assert store._parts.due is not None
-    before = store.spans(["l7", "many"])
-    while store._parts.due is not None:
+    assert files(tmp_path) == []
+    for _ in range(2):
+        (span,) = store.spans(["cv7"])["cv7"]
+        assert (span.table, span.first, span.last) == ("requests", ago(7), ago(7))
         store.tidy()
-    for number, name in lookup.parts():
-        hashes = [row[0] for row in store.answer(Plan(f"SELECT hash FROM {name}"))]  # noqa: S608 - a name
-        assert hashes == sorted(hashes)
-        assert len(hashes) == store._parts._many[number]
-    assert store.spans(["l7", "many"]) == before
+        assert files(tmp_path) == ["000000-000000.ids"]
+    store.forget("requests", ago(7, -60))
+    assert found(store, "requests", "cv7") == []
+    assert len(found(store, "requests", "cv6")) == 1
     store.close()
+
+
+def files(folder: Path) -> list[str]:
+    """List the files of the index."""
+    return sorted(file.name for file in (folder / "facts.ids").glob("*"))
+
+
+LEGS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["a", "b", "c", "d"])), max_size=6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(runs=st.lists(LEGS, min_size=1, max_size=20), slices=st.sampled_from([1, 3, 1000]), opened=st.booleans())
+def test_runs_go_into_files_and_nothing_is_lost(
+    runs: list[list[tuple[int, str]]],
+    slices: int,
+    opened: bool,
+) -> None:
+    """Whatever comes when, an id is found on each of its days, before and after files are written and put together."""
+    with TemporaryDirectory() as name, mock.patch.object(index, "SLICE", slices):
+        store = DuckDBStore(Path(name) / "facts.duckdb")
+        expected: dict[str, set[date]] = {}
+        for run in runs:
+            if run:
+                append(store, {"calls": [Call(happened_at=ago(days), resource="r", leg_id=one) for days, one in run]})
+            for days, one in run:
+                expected.setdefault(one, set()).add(ago(days).date())
+            store._sort_out()
+            if len(run) % 2:
+                store.tidy()
+            assert days_of(store) == expected
+        if opened:
+            store.close()
+            store = DuckDBStore(Path(name) / "facts.duckdb")
+        while store._put_in_order():
+            assert days_of(store) == expected
+        covers = [1 + file.contents.last - file.contents.first for file in store._index._view.files]
+        assert sum(covers) == len(runs)
+        assert all(covers.count(size) < 8 for size in covers)
+        assert store._index._view.unfiled == ()
+        assert len(files(Path(name))) == len(covers)
+        store.close()
+
+
+def days_of(store: DuckDBStore) -> dict[str, set[date]]:
+    """Tell on which days each id is found."""
+    return {
+        one: {span.first.date() for span in spans} for one, spans in store.spans(["a", "b", "c", "d"]).items() if spans
+    }
+
+
+@pytest.mark.parametrize("spoil", ["removed", "emptied", "cut off", "one byte", "of another store", "not finished"])
+def test_a_file_of_the_index_is_only_a_copy(
+    spoil: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever happens to it, ids are found, and it is made anew; a damaged one is spoken of."""
+    monkeypatch.setattr(store_module, "FLUSHED", 1)
+    for name in ("other", "own"):
+        (tmp_path / name).mkdir()
+        store = DuckDBStore(tmp_path / name / "facts.duckdb")
+        append(store, {"requests": [request(number) for number in range(40 if name == "own" else 41)]})
+        store.tidy()
+        store.close()
+    (file,) = (tmp_path / "own" / "facts.ids").iterdir()
+    whole = file.read_bytes()
+    if spoil == "removed":
+        file.unlink()
+    elif spoil == "of another store":
+        file.write_bytes((tmp_path / "other" / "facts.ids" / file.name).read_bytes())
+    elif spoil == "not finished":
+        file.rename(file.with_suffix(".new"))
+    else:
+        damaged = bytes([whole[0] ^ 1]) + whole[1:]
+        file.write_bytes({"emptied": b"", "cut off": whole[:-30], "one byte": damaged}[spoil])
+    store = DuckDBStore(tmp_path / "own" / "facts.duckdb")
+    store.tidy()
+    for number in range(40):
+        assert len(store.spans([f"cv{number}"])[f"cv{number}"]) == 1
+    assert file.read_bytes() == whole
+    assert ("is damaged, and made anew" in caplog.text) == (spoil == "one byte")
+    store.close()
+
+
+def test_files_that_cannot_be_written_are_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The engine is asked, and the log says so once; later it is tried again."""
+    monkeypatch.setattr(store_module, "FLUSHED", 1)
+    (tmp_path / "facts.ids").write_text("in the way")
     store = DuckDBStore(tmp_path / "facts.duckdb")
-    assert store._parts.due is None
-    store.forget("calls", ago(50))
-    assert (store.spans(["l60"])["l60"], store.spans(["l7", "many"])) == ([], before)
-    assert sum(store._parts._in_order.values()) == sum(store._parts._many.values())
+    append(store, {"requests": [request(number) for number in range(9)]})
+    for _ in range(3):
+        store.tidy()
+    assert caplog.text.count("ids cannot be put in order now") == 1
+    assert len(store.spans(["cv7"])["cv7"]) == 1
+    (tmp_path / "facts.ids").unlink()
+    monkeypatch.setattr(index, "monotonic", lambda: time.monotonic() + 3600)
+    store.tidy()
+    assert files(tmp_path) == ["000000-000000.ids"]
+    store.close()
+
+
+def test_a_file_is_made_anew_when_most_of_it_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that it does not grow for ever."""
+    monkeypatch.setattr(store_module, "FLUSHED", 1)
+    monkeypatch.setattr(index, "FLUSHED", 1)
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    append(store, {"requests": [request(number) for number in range(90)]})
+    store.tidy()
+    (file,) = (tmp_path / "facts.ids").iterdir()
+    size = file.stat().st_size
+    store.forget("requests", ago(10))
+    assert files(tmp_path) == []
+    store.tidy()
+    assert file.stat().st_size < size / 2
+    assert (store.spans(["cv80"])["cv80"], len(store.spans(["cv3"])["cv3"])) == ([], 1)
+    store.close()
+
+
+@given(text=st.text(max_size=70))
+def test_we_hash_as_the_engine_does(text: str) -> None:
+    """Of any text."""
+    assert duckdb.execute("SELECT hash(?)", [text]).fetchone() == (hashed(text),)
+
+
+def test_an_engine_that_hashes_otherwise_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else changes."""
+    monkeypatch.setattr("trunkline.telemetry.stores.duckdb.hashing.hashed", len)
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    append(store, {"requests": [request(1)]})
+    assert store._index._hash is not None
+    assert len(store.spans(["cv1"])["cv1"]) == 1
     store.close()
 
 
@@ -193,11 +311,12 @@ def test_facts_of_an_older_folder_are_found_too(tmp_path: Path) -> None:
     store = DuckDBStore(tmp_path / "facts.duckdb")
     append(store, {"calls": [Call(happened_at=NOW, resource="r", leg_id="l1", foreign_ids={"a": "b"})]})
     store.close()
-    without_digests = (
-        "ALTER TABLE ids.hashed_by DROP COLUMN form; DELETE FROM ids.fresh; "
-        "INSERT INTO ids.fresh SELECT hash(unnest(['l1', 'b'])), 2, happened_at, happened_at FROM calls"
+    of_old = (
+        "ALTER TABLE ids.hashed_by DROP COLUMN form; "
+        "DROP TABLE ids.fresh; DROP TABLE ids.entries; DROP TABLE ids.runs; "
+        "CREATE TABLE ids.part_07 (hash UBIGINT, fact UTINYINT, first TIMESTAMP, last TIMESTAMP)"
     )
-    for spoil in ("DROP SCHEMA ids CASCADE", "UPDATE ids.hashed_by SET hash = 1", without_digests):
+    for spoil in ("DROP SCHEMA ids CASCADE", "UPDATE ids.hashed_by SET hash = 1", of_old):
         with duckdb.connect(str(tmp_path / "facts.duckdb")) as connection:
             connection.execute(spoil)
         store = DuckDBStore(tmp_path / "facts.duckdb")

@@ -46,7 +46,7 @@ def prepare(writer: duckdb.DuckDBPyConnection) -> None:
     for rollup in rollups().values():
         if rollup.name not in named:
             changes += [_create(rollup.name, _rolled(rollup)), filled(rollup, rollup.table)]
-    changes += lookup.missing(writer, named)
+    changes += [*lookup.missing(writer, named)]
     if not changes:
         return
     writer.execute("BEGIN")

@@ -6,13 +6,12 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from trunkline.catalogue.columns import MOMENT, kind_of
@@ -23,18 +22,18 @@ from trunkline.telemetry.dialects import DUCKDB
 from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.rollups import rollups
 from trunkline.telemetry.store import NONE_REPLACED, Span
-from trunkline.telemetry.stores.duckdb import lookup, room
+from trunkline.telemetry.stores.duckdb import room
 from trunkline.telemetry.stores.duckdb.frozen import Frozen
-from trunkline.telemetry.stores.duckdb.parts import Parts
+from trunkline.telemetry.stores.duckdb.index import FLUSHED, Index
 from trunkline.telemetry.stores.duckdb.schema import filled, gathered, prepare
 from trunkline.telemetry.stores.duckdb.statements import read
 from trunkline.telemetry.stores.duckdb.trouble import first_line, is_trouble, refusal
 
 _CHECKPOINT_S = 300.0
 _GATHER_S = 600.0
+_MOMENT_S = 0.2
 _GATHERED = 50_000
 _FORGOTTEN = 1_000_000
-_LONG_LOG = 256 * 1024 * 1024
 _NAMED = {kind.table for kind in KINDS}
 
 
@@ -92,7 +91,7 @@ class DuckDBStore:
         self._writer = self._cursor()
         self._checkpointed = self._gathered = time.monotonic()
         prepare(self._writer)
-        self._parts = Parts(self._writer)
+        self._index = Index(self._writer, self._file.with_suffix(".ids"))
         touched = dict(self._writer.execute("SELECT fact, count(*) FROM touched GROUP BY 1").fetchall())
         self._loose = {table: touched.get(table, 0) for table in rollups()}
         self._is_open = True
@@ -115,17 +114,12 @@ class DuckDBStore:
             for table, rows in batches.items():
                 with self._incoming(table, rows):
                     writer.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608 - a name
-                    self._enter(table, rows)
+                    self._index.enter(writer, table, rows, "incoming")
                     self._roll(table)
             for source, number in marks.items():
                 writer.execute("DELETE FROM loaded WHERE process = ?", [source])
                 writer.execute("INSERT INTO loaded VALUES (?, ?)", [source, number])
-
-    def _enter(self, table: str, rows: Any) -> None:
-        """Let what came in be found by its ids."""
-        names = [name for name in lookup.id_columns(kind_of(table)) if _has_any(rows.column(name))]
-        if names:
-            self._parts.enter(self._writer, lookup.entered(table, names, "incoming"))
+        self._index.entered()
 
     def _roll(self, table: str) -> None:
         """Add what came in to its rollup."""
@@ -214,7 +208,7 @@ class DuckDBStore:
     def spans(self, wanted: Sequence[str]) -> dict[str, list[Span]]:
         """Return where in time facts bear each of some ids, by table and day, oldest first; raises UnavailableError."""
         with self._asked():
-            return lookup.spans(self._cursor(), wanted)
+            return self._index.spans(self._cursor(), wanted)
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
@@ -261,10 +255,10 @@ class DuckDBStore:
     def tidy(self, *, is_calm: bool = True) -> None:
         """Sort ids out, bring rollups together, checkpoint: each when it is due; raises UnavailableError."""
         now = time.monotonic()
-        if self._is_open and self._parts.fresh >= lookup.FLUSHED:
+        if self._is_open and self._index.fresh >= FLUSHED:
             self._sort_out()
-        if self._is_open and is_calm and (number := self._parts.due) is not None:
-            self._order(number)
+        while self._is_open and is_calm and time.monotonic() - now < _MOMENT_S and self._put_in_order():
+            pass
         is_due = now - self._gathered >= _GATHER_S
         for table, loose in self._loose.items() if self._is_open else ():
             if loose >= _GATHERED or (is_due and loose):
@@ -275,15 +269,16 @@ class DuckDBStore:
             self.checkpoint()
 
     def _sort_out(self) -> None:
-        with self._writing, self._transaction("write") as writer:
-            self._parts.take_in(writer)
-        self._parts.fresh = 0
+        with self._writing, ExitStack() as held:
+            with self._transaction("write") as writer:
+                self._index.take_in(writer)
+                held.enter_context(self._index.changing)
+            self._index.taken_in()
 
-    def _order(self, number: int) -> None:
-        with self._writing, self._transaction("write") as writer:
-            self._parts.order(writer, number)
-        if room.log_bytes(self._file) > _LONG_LOG:
-            self.checkpoint()
+    def _put_in_order(self) -> bool:
+        """Do a piece of what the index of ids has to do; tell whether there was any."""
+        with self._writing, self._transaction("be read") as writer:
+            return self._index.tidy(writer)
 
     def _gather(self, table: str) -> None:
         """Bring the rows of a rollup together in the hours that gained some."""
@@ -317,13 +312,14 @@ class DuckDBStore:
             if many:
                 for one in (table, rollup.name) if rollup else (table,):
                     writer.execute(f"DELETE FROM {one} WHERE happened_at < ?", [moment])  # noqa: S608 - a name
-                self._parts.forget(writer, table, moment)
+                self._index.forget(writer, table, moment)
+        self._index.forgotten()
         return bool(many == _FORGOTTEN)
 
     def figures(self) -> Mapping[str, int]:
         """Return its size on the disk (`bytes`), `fresh_ids` to be sorted out and `loose_rollup_rows`."""
         size = self._file.stat().st_size + room.log_bytes(self._file)
-        return {"bytes": size, "fresh_ids": self._parts.fresh, "loose_rollup_rows": sum(self._loose.values())}
+        return {"bytes": size, "fresh_ids": self._index.fresh, "loose_rollup_rows": sum(self._loose.values())}
 
     def freeze(self) -> Frozen:
         """Hold on to what the file holds now; until it is released no checkpoint comes, and the log grows.
@@ -380,13 +376,6 @@ class DuckDBStore:
             if self._descriptor >= 0:
                 os.close(self._descriptor)
                 self._descriptor = -1
-
-
-def _has_any(column: Any) -> bool:
-    """Tell whether anything stands in a column of texts or of maps."""
-    if pa.types.is_map(column.type):
-        return any(len(chunk.keys) for chunk in column.chunks)
-    return bool(pc.any(pc.not_equal(column, "")).as_py())
 
 
 def _ends(rows: Any) -> tuple[datetime, datetime]:
