@@ -15,8 +15,8 @@ from benchmarks.query.filled import filled
 from benchmarks.rounds import Contender
 from benchmarks.vendors import pages, queries
 
-_PATIENCE_S = 600.0
-"""So long what an older version has filled may take to be judged, which would slow down what is measured."""
+_PATIENCE_S = 120.0
+"""So long calls may take to be judged before; the judge rests while many pages are asked for."""
 
 
 def measure(options: Options) -> None:

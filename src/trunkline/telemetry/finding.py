@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
+from trunkline.telemetry.conditions import DIMENSIONS
 from trunkline.telemetry.planner import Planner
-from trunkline.telemetry.questions import Condition, Rows
+from trunkline.telemetry.questions import Condition, Row, Rows
 from trunkline.telemetry.store import Span, Store
 
 Places = Mapping[str, Sequence[Span]]
@@ -20,6 +21,7 @@ _CALLS = "calls"
 OF_CALLS = frozenset({_CALLS, "call_events", "samples"})
 _MOST = 100
 _FEW = 1000
+_FEW_MOMENTS = 4
 _ROUNDS = 3
 _MOST_SPANS = 40  # what is borne in so many places is a number or a user, and no call
 _SPANS_AT_ONCE = 50
@@ -31,6 +33,13 @@ class Kin(msgspec.Struct, frozen=True, kw_only=True):
 
     places: Places
     others: frozenset[str]
+
+
+class Near(msgspec.Struct, frozen=True):
+    """Legs, some of which bear what was looked for; they are all that there are of some moments."""
+
+    rows: Sequence[Row] = ()
+    moments: frozenset[datetime] = frozenset()
 
 
 def found(store: Store, planner: Planner, question: Rows) -> list[tuple[Any, ...]]:
@@ -57,44 +66,81 @@ def within(store: Store, planner: Planner, places: Places, question: Rows) -> li
         spans.reverse()
     rows: list[tuple[Any, ...]] = []
     wanted = question.skip + question.limit
+    ids = () if _is_confined(question, places) else tuple(places)
     for place in range(0, len(spans), _SPANS_AT_ONCE):
         part = msgspec.structs.replace(question, skip=0, limit=wanted - len(rows))
-        rows += _ordered(store, planner, part, list(places), spans[place : place + _SPANS_AT_ONCE])
+        rows += _ordered(store, planner, part, ids, spans[place : place + _SPANS_AT_ONCE])
         if len(rows) >= wanted:
             break
     return rows[question.skip :]
 
 
+def _is_confined(question: Rows, places: Places) -> bool:
+    """Tell whether the conditions alone let only facts through that bear one of the ids."""
+    named = {name for name, column in DIMENSIONS[question.fact].items() if column.is_id}
+    return any(
+        isinstance(one, Condition)
+        and one.op == "is"
+        and not one.fold
+        and one.column in named
+        and places.keys() >= {*one.values}
+        for one in question.where
+    )
+
+
 def _ordered(
-    store: Store, planner: Planner, question: Rows, ids: list[str], spans: list[tuple[datetime, datetime]]
+    store: Store, planner: Planner, question: Rows, ids: Sequence[str], spans: list[tuple[datetime, datetime]]
 ) -> list[tuple[Any, ...]]:
     """Read rows in order; planning how to sort wide ones takes an engine longer than sorting a few takes us."""
     rows = store.answer(planner.unordered(question, ids, spans, _FEW + 1))
     if len(rows) > _FEW:
         return store.answer(planner.rows(question, ids, spans))
+    rows = _sorted(planner, question, rows)
+    return rows[question.skip : question.skip + question.limit]
+
+
+def _sorted(planner: Planner, question: Rows, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     first, *ties = planner.order(question)
     rows.sort(key=lambda row: [row[place] for place in ties], reverse=question.newest_first)
     known = sorted(
         (row for row in rows if row[first] is not None), key=itemgetter(first), reverse=question.newest_first
     )
-    rows = [*known, *(row for row in rows if row[first] is None)]
-    return rows[question.skip : question.skip + question.limit]
+    return [*known, *(row for row in rows if row[first] is None)]
 
 
-def bearing(store: Store, planner: Planner, ids: Sequence[str], question: Rows) -> list[tuple[Any, ...]]:
-    """Find facts that bear any of some ids themselves. For a thread; see `found`."""
-    return within(store, planner, store.spans(ids), question)
+def near(
+    store: Store, planner: Planner, ids: Sequence[str], question: Rows
+) -> tuple[list[tuple[Any, ...]], frozenset[datetime]]:
+    """Find the legs that bear any of some ids themselves, and the moments of which all are among them.
+
+    An engine reads all legs of a moment sooner than it compares their ids. For a thread; see `found`.
+    """
+    places = store.spans(ids)
+    spans = {(span.first, span.last) for those in places.values() for span in those if span.table == _CALLS}
+    if spans and len(spans) <= _FEW_MOMENTS and all(first == last for first, last in spans):
+        rows = store.answer(planner.unordered(question, (), sorted(spans), _FEW + 1))
+        if len(rows) <= _FEW:
+            return _sorted(planner, question, rows), frozenset(first for first, _ in spans)
+    return within(store, planner, places, question), frozenset()
 
 
-def kin(store: Store, planner: Planner, leg: Mapping[str, Any]) -> Kin:
-    """Find where facts bear the ids of a leg, and the other legs of its call. For a thread; raises UnavailableError."""
+def kin(store: Store, planner: Planner, leg: Row, beside: Near) -> Kin:
+    """Find where facts bear the ids of a leg, and the other legs of its call. For a thread; raises UnavailableError.
+
+    What lies at the moments of those `beside` it is not read again.
+    """
     call_id = leg["call_id"]
     own = {leg["leg_id"], *leg["foreign_ids"].values()} - {""}
     places = store.spans(sorted({*own, call_id} - {""}))
     if call_id in {"", *own}:
         return Kin(places=places, others=frozenset())
     lie = [span for span in places[call_id] if span.table == _CALLS]
-    legs = store.answer(planner.legs_of(call_id, leg["resource"], _together(lie), _MOST)) if lie else []
+    legs: Iterable[tuple[str, Iterable[str]]] = ()
+    if all(span.first == span.last and span.first in beside.moments for span in lie):
+        same = [row for row in beside.rows if (row["call_id"], row["resource"]) == (call_id, leg["resource"])]
+        legs = [(row["leg_id"], row["foreign_ids"].values()) for row in same]
+    elif lie:
+        legs = store.answer(planner.legs_of(call_id, leg["resource"], _together(lie), _MOST))
     others = {one for leg_id, foreign in legs if leg_id != leg["leg_id"] for one in (leg_id, *foreign) if one}
     return Kin(places=places, others=frozenset(others))
 

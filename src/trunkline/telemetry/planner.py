@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from trunkline.catalogue.columns import Column, kind_of, shown_columns, tables
 from trunkline.catalogue.rows import Measure
@@ -166,7 +166,7 @@ class Planner:
     def order(self, question: Rows) -> list[int]:
         """Return the places of the columns by which rows are ordered: a moment, then ids; an unknown moment is last."""
         places = list(self.shown(question))
-        named = (name for name, column in DIMENSIONS[question.fact].items() if column.is_id)
+        named = (name for name, column in DIMENSIONS[question.fact].items() if column.is_id and name in places)
         return [places.index(name) for name in (question.order, *named)]
 
     def _read(self, question: Rows, ids: Sequence[str], spans: Sequence[tuple[datetime, datetime]]) -> Plan:
@@ -176,11 +176,17 @@ class Planner:
             self._dialect.moment_us.format(column=name) if column.of is datetime else name
             for name, column in columns.items()
         ]
-        where = self._conditions.within(table, question.start, question.end, question.where)
-        if not ids:
-            return joined("", [Plan(f"SELECT {', '.join(shown)} FROM {table} WHERE "), where])  # noqa: S608 - names only
-        every = [name for name, column in DIMENSIONS[table].items() if column.is_id or name == "foreign_ids"]
-        return _within(table, ", ".join(shown), joined(" AND ", [where, self._bears(table, ids, every)]), spans)
+        selected = f"SELECT {', '.join(shown)} FROM {table} WHERE "  # noqa: S608 - names only
+        if not spans:
+            return joined(
+                "", [Plan(selected), self._conditions.within(table, question.start, question.end, question.where)]
+            )
+        where = [self._conditions.condition(table, condition) for condition in question.where]
+        if ids:
+            every = [name for name, column in DIMENSIONS[table].items() if column.is_id or name == "foreign_ids"]
+            where.append(self._bears(table, ids, every))
+        latest = question.end - timedelta.resolution
+        return _within(selected, where, [(max(first, question.start), min(last, latest)) for first, last in spans])
 
     def shown(self, question: Rows) -> dict[str, Column]:
         """Return the columns that the facts have which a question asks for; raises InvalidError for an unknown one."""
@@ -194,7 +200,12 @@ class Planner:
         if unknown := set(question.columns) - set(columns):
             raise InvalidError(f"{question.fact} have no column {min(unknown)!r}.", target="columns")
         wanted = {question.order, *question.columns}
-        return {name: column for name, column in columns.items() if column.is_id or name in wanted}
+        key = kind_of(question.fact).key
+        return {
+            name: column
+            for name, column in columns.items()
+            if name in wanted or (column.is_id and (name in key or not key))
+        }
 
     def check_fact(self, table: str) -> None:
         """Raise InvalidError for a table that is none, naming the nearest."""
@@ -206,15 +217,15 @@ class Planner:
     ) -> Plan:
         """Plan the ids of the legs that bear any of some: leg's, call's, and a list of other systems'."""
         borne = self._bears("calls", ids, ["leg_id", "call_id", "foreign_ids"])
-        conditions = joined(" AND ", [borne, *(self._conditions.condition("calls", condition) for condition in where)])
-        columns = f"leg_id, call_id, {self._dialect.entries.format(column='foreign_ids')}"
-        return joined("", [_within("calls", columns, conditions, spans), Plan(" LIMIT ?", (limit,))])
+        conditions = [borne, *(self._conditions.condition("calls", condition) for condition in where)]
+        selected = f"SELECT leg_id, call_id, {self._dialect.entries.format(column='foreign_ids')} FROM calls WHERE "  # noqa: S608
+        return joined("", [_within(selected, conditions, spans), Plan(" LIMIT ?", (limit,))])
 
     def legs_of(self, call_id: str, resource: str, spans: Sequence[tuple[datetime, datetime]], limit: int) -> Plan:
         """Plan the ids of the legs that bear an account's id of a call: the leg's own, and those of other systems."""
-        columns = f"leg_id, {self._dialect.entries.format(column='foreign_ids')}"
+        selected = f"SELECT leg_id, {self._dialect.entries.format(column='foreign_ids')} FROM calls WHERE "  # noqa: S608
         same = Plan("call_id = ? AND resource = ?", (call_id, resource))
-        return joined("", [_within("calls", columns, same, spans), Plan(" LIMIT ?", (limit,))])
+        return joined("", [_within(selected, [same], spans), Plan(" LIMIT ?", (limit,))])
 
     def _bears(self, table: str, ids: Sequence[str], names: Iterable[str]) -> Plan:
         """Plan that any of a fact's ids is one of those wanted, or the digest of the column that has one."""
@@ -223,7 +234,9 @@ class Planner:
             Plan(
                 self._dialect.any_entry.format(column=name, wanted=places)
                 if tables()[table][name].is_map
-                else f"{name} IN ({places})",
+                else f"{name} IN ({places})"
+                if len(ids) > 1
+                else f"{name} = ?",
                 tuple(ids),
             )
             for name in names
@@ -300,17 +313,17 @@ def _places(question: Series) -> str:
     return ", ".join(str(place) for place in range(1, len(question.by) + 2))
 
 
-def _within(table: str, columns: str, conditions: Plan, spans: Sequence[tuple[datetime, datetime]]) -> Plan:
-    """Plan columns of the rows that meet conditions within spans, each for itself: engines skip what lies outside."""
-    parts = [
-        Plan(
-            f"SELECT {columns} FROM {table} WHERE happened_at >= ? AND happened_at <= ? AND {conditions.sql}",  # noqa: S608
-            (naive(first), naive(last), *conditions.bound),
-        )
-        for first, last in spans
-    ]
+def _within(selected: str, conditions: Sequence[Plan], spans: Sequence[tuple[datetime, datetime]]) -> Plan:
+    """Plan the rows that meet conditions within spans, each for itself: engines skip what lies outside."""
+    parts = [joined("", [Plan(selected), joined(" AND ", [_span(first, last), *conditions])]) for first, last in spans]
     if len(parts) == 1:
         return parts[0]
     either = joined(" UNION ALL ", parts)
     # what follows is of all of them, in every engine
     return Plan(f"SELECT * FROM ({either.sql})", either.bound)  # noqa: S608 - names only
+
+
+def _span(first: datetime, last: datetime) -> Plan:
+    if first == last:
+        return Plan("happened_at = ?", (naive(first),))
+    return Plan("happened_at >= ? AND happened_at <= ?", (naive(first), naive(last)))

@@ -19,16 +19,19 @@ from trunkline.clock import from_microseconds, microseconds
 from trunkline.errors import OverloadedError, UnavailableError
 from trunkline.state.database import Database
 from trunkline.telemetry import calendar
-from trunkline.telemetry.finding import OF_CALLS, Kin, Places, bearers, bearing, found, kin, within
+from trunkline.telemetry.finding import OF_CALLS, Kin, Near, Places, bearers, found, kin, near, within
 from trunkline.telemetry.inbox import Before, Beside, Block, Inbox
 from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.questions import Point, Row, Rows, Series
+from trunkline.telemetry.rate import Rate
 from trunkline.telemetry.store import Span, Store
 
 _log = logging.getLogger(__name__)
 READERS = 4
+MANY_A_SECOND = 50
+"""So many questions a second are many."""
 T = TypeVar("T")
 W = TypeVar("W")
 _UTC = pa.timestamp("us", tz="UTC")
@@ -44,6 +47,7 @@ class Recorder:
         self._store = store
         self._planner = planner
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="fact-reader")
+        self._asked = Rate(MANY_A_SECOND)
         self.refused = 0
 
     def record(self, fact: Fact) -> None:
@@ -74,8 +78,8 @@ class Recorder:
 
     @property
     def is_pressed(self) -> bool:
-        """Tell whether large batches come in now: what is not urgent waits."""
-        return self._loader.is_pressed
+        """Tell whether large batches come in now, or many questions: what is not urgent waits."""
+        return self._loader.is_pressed or self._asked.is_many
 
     def loaded(self, source: str) -> int:
         """Return how many chunks of a source are in the store; raises UnavailableError. For a thread."""
@@ -87,6 +91,7 @@ class Recorder:
         A question about calls does not wait for the record of the request before it. Raises UnavailableError when it
         cannot be kept.
         """
+        self._asked.add()
         mark = self._inbox.taken_of(tables) if tables else self._inbox.taken
         while (stored := self._inbox.stored) < mark:
             await self._database.settled()
@@ -158,16 +163,23 @@ class Recorder:
             await self.settled(_needed(question.fact))
         return await self._in_thread(partial(self._found, found), question)
 
-    async def bearing(self, question: Rows, ids: Sequence[str]) -> list[Row]:
-        """Return facts that bear any of some ids themselves, not others of their calls; raises as `ask` does."""
+    async def near(self, question: Rows, ids: Sequence[str]) -> Near:
+        """Return the legs that bear any of some ids themselves, and maybe others beside them; raises as `ask` does."""
         self._planner.rows(question)
-        await self.settled(_needed(question.fact))
-        return await self._in_thread(partial(self._found, partial(bearing, ids=ids)), question)
-
-    async def kin(self, leg: Row) -> Kin:
-        """Return where facts bear the ids of a leg, and the ids of the other legs of its call; raises as `ask` does."""
         await self.settled(OF_CALLS)
-        return await self._in_thread(partial(kin, self._store, self._planner), leg)
+        return await self._in_thread(partial(self._near, ids), question)
+
+    def _near(self, ids: Sequence[str], question: Rows) -> Near:
+        rows, moments = near(self._store, self._planner, ids, question)
+        return Near(self._shown(rows, question), moments)
+
+    async def kin(self, leg: Row, beside: Near) -> Kin:
+        """Return where facts bear the ids of a leg, and the ids of the other legs of its call; raises as `ask` does.
+
+        Those `beside` it were found with it.
+        """
+        await self.settled(OF_CALLS)
+        return await self._in_thread(partial(kin, self._store, self._planner, leg), beside)
 
     async def rows_of(self, places: Places, question: Rows) -> list[Row]:
         """Return facts that bear any of some ids, where they are known to lie; raises as `ask` does."""
@@ -175,14 +187,17 @@ class Recorder:
         return await self._in_thread(partial(self._found, partial(within, places=places)), question)
 
     def _found(self, find: Callable[..., Iterable[tuple[Any, ...]]], question: Rows) -> list[Row]:
-        columns = [(name, column.of is datetime) for name, column in self._planner.shown(question).items()]
-        return [
-            {
-                name: from_microseconds(value) if is_moment and value is not None else value
-                for (name, is_moment), value in zip(columns, row, strict=True)
-            }
-            for row in find(self._store, self._planner, question=question)
-        ]
+        return self._shown(find(self._store, self._planner, question=question), question)
+
+    def _shown(self, rows: Iterable[tuple[Any, ...]], question: Rows) -> list[Row]:
+        columns = self._planner.shown(question)
+        moments = [name for name, column in columns.items() if column.of is datetime]
+        shown = [dict(zip(columns, row, strict=True)) for row in rows]
+        for row in shown:
+            for name in moments:
+                if row[name] is not None:
+                    row[name] = from_microseconds(row[name])
+        return shown
 
     async def legs(self, ids: Sequence[str]) -> tuple[list[str], datetime, datetime] | None:
         """Return the ids of the legs that bear any of some ids, and from when to when they lie, of what is loaded.

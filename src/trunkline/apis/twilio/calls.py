@@ -13,7 +13,7 @@ from trunkline.apis.twilio.errors import bad, no_access, not_found
 from trunkline.catalogue.twilio.sids import call_sid, derived, is_call
 from trunkline.catalogue.twilio.words import words
 from trunkline.services.resources import Resource
-from trunkline.telemetry.finding import Kin
+from trunkline.telemetry.finding import Kin, Near
 from trunkline.telemetry.questions import EVER, Condition, Row, Rows
 from trunkline.telemetry.recorder import Recorder
 
@@ -25,12 +25,13 @@ _LONGEST = 200
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
-    """A call as it is shown: its fact, SID, account, and the ids that its readings and events may bear."""
+    """A call as it is shown: its fact, SID, account, the ids that its readings and events may bear, who is near."""
 
     row: Row
     sid: str
     account: Resource
     ids: tuple[str, ...] = ()
+    beside: Near = Near()
 
     def word(self, kind: str) -> str | None:
         """Return Twilio's word of a kind for the call, such as its type or state."""
@@ -60,14 +61,16 @@ class Calls:
         ids = [wanted, wanted[2:].lower()] if is_call(wanted) else [wanted]
         start, end = EVER
         question = Rows(fact="calls", start=start, end=end, limit=_MOST_LEGS, columns=columns and (*_KNOWN, *columns))
-        found = await self._recorder.bearing(question, ids) if 0 < len(wanted) <= _LONGEST else []
+        near = await self._recorder.near(question, ids) if 0 < len(wanted) <= _LONGEST else Near()
         # what is a leg's own comes before what is its call's: that names the first leg which has none of its own
-        legs = [leg for leg in found if _is_named(leg, wanted)]
-        legs = legs or sorted((leg for leg in found if leg["call_id"] == wanted), key=lambda leg: sid_of(leg) != wanted)
+        legs = [leg for leg in near.rows if _is_named(leg, wanted)]
+        legs = legs or sorted(
+            (leg for leg in near.rows if leg["call_id"] == wanted), key=lambda leg: sid_of(leg) != wanted
+        )
         for name in self._callers.family(exchange):
             for leg in legs:
                 if leg["resource"] == name:
-                    return self.shown(leg)
+                    return msgspec.structs.replace(self.shown(leg), beside=near)
         if not is_call(wanted):
             raise bad("CallSid", "it is CA and 32 hexadecimal digits.")
         if legs:
@@ -80,7 +83,7 @@ class Calls:
 
     async def kin(self, leg: Leg) -> tuple[Leg, Kin]:
         """Return a call with the ids that its readings and events may bear, and where they are."""
-        kin = await self._recorder.kin(leg.row)
+        kin = await self._recorder.kin(leg.row, leg.beside)
         return with_ids(leg, kin.others), kin
 
     async def with_kin(self, legs: Sequence[Leg]) -> list[Leg]:
