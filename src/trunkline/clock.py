@@ -131,7 +131,10 @@ def from_microseconds(value: int) -> datetime:
 
 def rfc3339(moment: datetime, digits: int = 3) -> str:
     """Return the moment as RFC 3339 text in UTC with 0 to 7 fractional digits, ending in Z."""
-    moment = moment.astimezone(UTC)
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    if digits == 3:
+        return moment.isoformat(timespec="milliseconds")[:23] + "Z"
     text = moment.isoformat(timespec="seconds")[:19]
     if digits:
         text += "." + f"{moment.microsecond:06d}0"[:digits]

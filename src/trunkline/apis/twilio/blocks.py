@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,36 +15,48 @@ class Shape:
 
     def __init__(self, *parts: Mapping[str, str]) -> None:
         every = [line for part in parts for line in lines(part)]
-        self._columns = [line for line in every if not line.key]
+        self._formed = [line for line in every if line.form and not line.key]
         self._entries = [line for line in every if line.key]
+        together: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+        for line in every:
+            if not line.form and not line.key:
+                together.setdefault(line.way[:-1], []).append((line.way[-1], line.column))
+        self._plain = list(together.items())
 
     def fill(self, row: Mapping[str, Any], block: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return a block with what a fact knows in its places; what it does not know is left out."""
         block = {} if block is None else block
-        for line in self._columns:
-            value = row[line.column]
-            if value is not None and value != "":
-                _put(block, line, row, value)
+        for way, leaves in self._plain:
+            known = {
+                leaf: plain(value) for leaf, column in leaves if (value := row[column]) is not None and value != ""
+            }
+            if known:
+                _at(block, way).update(known)
+        for line in self._formed:
+            _put(block, line, row, row[line.column])
         if row["extra"]:  # mostly there is nothing
             for line in self._entries:
-                value = row[line.column].get(line.key)
-                if value:
-                    _put(block, line, row, value)
+                _put(block, line, row, row[line.column].get(line.key))
         return block
 
 
-def _put(block: dict[str, Any], line: Line, row: Mapping[str, Any], value: Any) -> None:
-    written = _written(line, row, value) if line.form else plain(value)
-    if written is None:
-        return
-    for name in line.way[:-1]:
+def _at(block: dict[str, Any], way: Sequence[str]) -> dict[str, Any]:
+    for name in way:
         block = block.setdefault(name, {})
-    block[line.way[-1]] = written
+    return block
+
+
+def _put(block: dict[str, Any], line: Line, row: Mapping[str, Any], value: Any) -> None:
+    if value is None or value == "":
+        return
+    written = _written(line, row, value) if line.form else plain(value)
+    if written is not None:
+        _at(block, line.way[:-1])[line.way[-1]] = written
 
 
 def plain(value: Any) -> Any:
     """Write a number that is whole without a fraction, as the original does."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return int(value) if value.__class__ is float and value.is_integer() else value
 
 
 def moment(at: datetime) -> str:
