@@ -83,6 +83,9 @@ class Routes:
             for operation in service.operations.values():
                 if operation.route:
                     self._add(operation)
+        for templates in (*self._templates.values(), self._scoped):
+            # the narrowest is tried first: /a/b before /a/{x}:end before /a/{x}
+            templates.sort(key=lambda t: [segment.rank for segment in t.segments])
 
     def _add(self, operation: Operation) -> None:
         parts = operation.path.strip("/").split("/")
@@ -97,8 +100,6 @@ class Routes:
                 template.operations[operation.method] = operation
                 return
         templates.append(_Template(segments, scope, {operation.method: operation}))
-        # the narrowest is tried first: /a/b before /a/{x}:end before /a/{x}
-        templates.sort(key=lambda t: [segment.rank for segment in t.segments])
 
     def find(self, method: str, raw_path: str) -> Found:
         """Find what a raw (still percent-encoded) path leads to.
