@@ -121,6 +121,8 @@ def test_whatever_comes_in_every_operation_answers_by_the_description(served: Se
             number = sum(seen.values())
             if "requestId" in (case.path_parameters or {}) and number % 2:
                 case.path_parameters["requestId"] = known
+            if isinstance(case.body, dict) and number % 4 == 0:
+                case.body = answerable(case.body)
             response = case.call(base_url=account.http, headers=headers)
             case.validate_response(response, checks=CHECKS)
             seen[case.operation.label, response.status_code] += 1
@@ -131,6 +133,13 @@ def test_whatever_comes_in_every_operation_answers_by_the_description(served: Se
     for label in labels:
         assert any(200 <= status < 300 for of, status in seen if of == label), seen
         assert any(status >= 400 for of, status in seen if of == label), seen
+
+
+def answerable(body: dict[str, Any]) -> dict[str, Any]:
+    """Leave of a query what any account may ask: chance alone rarely fits all filters to each other."""
+    wanted = body["request"]
+    filters = {"channelCodes": wanted["filterBy"]["channelCodes"], **SPAN}
+    return {"request": {**wanted, "filterBy": filters, "timeZone": "Asia/Kathmandu"}}
 
 
 def started(account: Any) -> str:
