@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.support import folders
 from tests.support.postgres import Postgres, postgres
 from trunkline.state.database import Database
 from trunkline.state.engine import open_engine
@@ -76,7 +77,9 @@ def url_for(folder: Path) -> str:
 
 
 def database_at(folder: Path, *, backlog: int = 20_000) -> Database:
-    """Open the database of a folder."""
+    """Open the database of a folder; an empty one gets its tables."""
+    if _Choice.kind == SQLITE:
+        folders.furnish(folder, folders.STATE)
     return Database.at(url_for(folder), folder, backlog=backlog)
 
 

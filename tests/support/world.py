@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 import sqlalchemy as sa
 
-from tests.support import states
+from tests.support import folders, states
 from tests.support.asgi import Answer, ask
 from tests.support.signing import signed
 from trunkline.app import House
@@ -61,6 +61,8 @@ class World:
         self.clock = TurnedClock()
         self._random = random.Random(settings.pop("seed", 7))
         self.settings = Settings(**{"data": str(folder), "database": states.url_for(folder), **settings})
+        if not self.settings.database and not self.settings.facts:
+            folders.furnish(folder, folders.STATE, folders.FACTS)
         self._runner = asyncio.Runner()
         try:
             self.house = self._open()
