@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support import forked
 
 PATIENCE_S = 30.0
 Done = subprocess.CompletedProcess[str]
@@ -26,16 +28,20 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
 
 
-def run(*words: str, **given: Any) -> Done:
+def run(*words: str, env: Mapping[str, str] | None = None) -> Done:
     """Run `trunkline` with these words to its end."""
+    return forked.run(words, environment() | dict(env or {}), PATIENCE_S)
+
+
+def run_alone(*words: str) -> Done:
+    """Run it as a shell does: in a process that starts from nothing."""
     return subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", "trunkline", *words],
         capture_output=True,
         text=True,
         check=False,
         timeout=PATIENCE_S,
-        env=environment() | given.pop("env", {}),
-        **given,
+        env=environment(),
     )
 
 
