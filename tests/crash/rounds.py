@@ -39,7 +39,8 @@ MOST_PATIENCE_S = 400.0
 """The same although something waits: a machine without time for us lets attempts time out, and then waits are long."""
 
 SETTLED_S = 0.5
-_MOMENT_S = 20.0
+_MOMENT_S = 120.0
+_TO_BE_RETRIED = (0.2,)
 _WAITING = ("trunkline_events_untold", 'trunkline_parcels{state="waiting"}')
 
 
@@ -114,6 +115,10 @@ class _Rounds:
 
     async def live(self, number: int, aim: Aim) -> None:
         """Live until the moment that is aimed at."""
+        # before it starts: else what it posts first is held as the last life's aim wanted it, and nothing of this one's
+        receiver = self._receiver
+        receiver.holding, receiver.holding_from = MOST_HELD, int(aim.in_a_retry)
+        receiver.refusing = aim.refusing
         life = Life(self._data, self._log, fast=1)
         async with AsyncExitStack() as stack:
             workers: list[asyncio.Task[None]] = []
@@ -136,12 +141,10 @@ class _Rounds:
         caller = await stack.enter_async_context(Caller(await life.ready()))
         if number == 0:
             await self._prepare(caller)
-        receiver, self._over = self._receiver, False
-        receiver.holding, receiver.holding_from = MOST_HELD, int(aim.in_a_retry)
-        receiver.refusing = aim.refusing
+        self._over = False
         await self._judge_things(caller)
         if aim.in_a_retry:
-            await _until(lambda: receiver.held > 0, "no second attempt came")
+            await _until(lambda: self._receiver.held > 0, "no second attempt came")
         enough = self._acknowledged() + self._chance.randint(FEWEST, MOST)
         workers += [
             asyncio.create_task(self._send(kind, caller, f"{number}.{client}"))
@@ -161,6 +164,8 @@ class _Rounds:
             if aim.is_it(glance):
                 return glance.writes
             assert monotonic() < deadline, f"the moment {aim.name!r} does not come"
+            if aim.in_a_retry and not self._receiver.held:  # who posted has lost patience: there must be others
+                self._receiver.refusing = _TO_BE_RETRIED
             life.thaw()
         await asyncio.sleep(self._chance.uniform(0, 0.1))
         return None
