@@ -90,9 +90,9 @@ class Postgres:
             os.kill(one, signal.SIGKILL)
 
     def stop(self) -> None:
-        """Stop it, and let nobody finish."""
+        """Stop it, and let nobody finish: what it keeps goes with it, so it need not write it out first."""
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(signal.SIGQUIT)
             self._process.wait(PATIENCE_S)
 
     # --- databases ---
@@ -100,7 +100,9 @@ class Postgres:
     def fresh(self, like: str = "template1") -> str:
         """Make an empty database, or one that is `like` another; returns its URL."""
         name = f"t{os.getpid()}_{next(_numbers)}"
-        self.do(f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
+        # to copy its files is twice as fast as to log each page, where a checkpoint costs nothing
+        how = "WAL_LOG" if self._durable else "FILE_COPY"
+        self.do(f'CREATE DATABASE "{name}" TEMPLATE "{like}" STRATEGY {how}')
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
     def do(self, statement: str, url: str = "") -> list[Any]:
