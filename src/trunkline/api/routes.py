@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from urllib.parse import unquote
 
 from trunkline.catalogue.rows import Operation, Service
@@ -162,6 +162,7 @@ def _split(raw_path: str) -> tuple[str, ...]:
     return tuple(unquote(part) for part in raw_path.strip("/").split("/"))
 
 
+@cache
 def _segment(part: str) -> _Segment:
     if not part.startswith("{"):
         return _Segment(literal=part.lower())
