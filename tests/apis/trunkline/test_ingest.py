@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.world import World
@@ -491,6 +491,8 @@ CALLS = st.fixed_dictionaries(
 
 @settings(max_examples=300, deadline=None)
 @given(rows=st.lists(CALLS, min_size=1, max_size=4), as_arrow=st.booleans())
+@example(rows=[{"leg_id": "1"}, {"leg_id": "1", "happened_at": "2026-11-21"}], as_arrow=False)
+@example(rows=[{"leg_id": "1"}, {"leg_id": "1", "ended_at": "2026-11-21T11:00:00"}], as_arrow=False)
 def test_rows_read_by_columns_are_those_read_one_by_one(rows: list[dict[str, Any]], as_arrow: bool) -> None:
     """Whatever is wrong with any of them: `read` compares the two."""
     if not as_arrow:

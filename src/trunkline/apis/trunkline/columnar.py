@@ -180,17 +180,19 @@ class Columns:
 
 
 def _parsing(kind: type[Fact], body: bytes) -> Any:
-    """Return how lines are parsed: by the columns of the first; types of others are guessed, and checked later."""
+    """Return how lines are parsed: by the columns of the first; types of others are guessed, and checked later.
+
+    Moments are texts wherever they come first: a guess would take a day without an hour for one.
+    """
     try:
         first = msgspec.json.decode(body[: body.find(b"\n")] if b"\n" in body else body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotPlainError from error
     if not isinstance(first, dict):
         raise NotPlainError
-    types = {field.name: field.type for field in schema(kind)}
-    fields = [
-        (name, pa.string() if pa.types.is_timestamp(types[name]) else types[name]) for name in first if name in types
-    ]
+    types = {name: schema(kind).field(name).type for name in shown_columns(kind.table)}
+    fields = [(name, pa.string()) for name, of in types.items() if pa.types.is_timestamp(of)]
+    fields += [(name, types[name]) for name in first if name in types and not pa.types.is_timestamp(types[name])]
     return pj.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="infer")
 
 
