@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ from trunkline.telemetry.rollups import rollups
 from trunkline.telemetry.store import NONE_REPLACED, Span
 from trunkline.telemetry.stores.duckdb import room
 from trunkline.telemetry.stores.duckdb.frozen import Frozen
+from trunkline.telemetry.stores.duckdb.incoming import Incoming, inserted
 from trunkline.telemetry.stores.duckdb.index import FLUSHED, Index
 from trunkline.telemetry.stores.duckdb.schema import filled, gathered, prepare
 from trunkline.telemetry.stores.duckdb.statements import read
@@ -89,11 +91,13 @@ class DuckDBStore:
         self._cursors.append(self._root)
         self._root.execute(room.bound(self._temp_mb))
         self._writer = self._cursor()
+        self._incoming = Incoming(self._writer)
         self._checkpointed = self._gathered = time.monotonic()
         prepare(self._writer)
         self._index = Index(self._writer, self._file.with_suffix(".ids"))
         touched = dict(self._writer.execute("SELECT fact, count(*) FROM touched GROUP BY 1").fetchall())
         self._loose = {table: touched.get(table, 0) for table in rollups()}
+        self._touched: defaultdict[str, set[datetime]] = defaultdict(set)  # the hours that are written down already
         self._is_open = True
 
     def loaded(self, source: str) -> int:
@@ -112,23 +116,25 @@ class DuckDBStore:
             for table, rows in replaced.items():
                 self._replace(table, rows)
             for table, rows in batches.items():
-                with self._incoming(table, rows):
-                    writer.execute(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608 - a name
+                adding = inserted(_named(table))
+                with self._incoming.of(rows):
+                    writer.execute(adding)
                     self._index.enter(writer, table, rows, "incoming")
-                    self._roll(table)
+                    self._roll(table, rows)
             for source, number in marks.items():
                 writer.execute("DELETE FROM loaded WHERE process = ?", [source])
                 writer.execute("INSERT INTO loaded VALUES (?, ?)", [source, number])
         self._index.entered()
 
-    def _roll(self, table: str) -> None:
+    def _roll(self, table: str, rows: Any) -> None:
         """Add what came in to its rollup."""
         rollup = rollups().get(table)
         if rollup is not None:
             self._loose[table] += (self._writer.execute(filled(rollup, "incoming")).fetchone() or (0,))[0]
-            self._writer.execute(
-                "INSERT INTO touched SELECT DISTINCT ?, date_trunc('hour', happened_at) FROM incoming", [table]
-            )
+            hours = set(pc.unique(pc.floor_temporal(rows.column(MOMENT), unit="hour")).to_pylist())
+            for hour in hours - self._touched[table]:
+                self._writer.execute("INSERT INTO touched VALUES (?, ?)", [table, hour])
+            self._touched[table] |= hours
 
     @contextmanager
     def _transaction(self, what: str) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -144,17 +150,9 @@ class DuckDBStore:
                 raise self._trouble(error, what) from error
             raise
 
-    @contextmanager
-    def _incoming(self, table: str, rows: Any) -> Iterator[None]:
-        if table not in _NAMED:
-            raise KeyError(table)
-        self._writer.register("incoming", rows)
-        try:
-            yield
-        finally:
-            self._writer.unregister("incoming")
-
     def _roll_back(self) -> None:
+        self._incoming.forget()
+        self._touched.clear()
         with suppress(duckdb.Error):  # a commit that failed has ended the transaction itself
             self._writer.execute("ROLLBACK")
 
@@ -166,7 +164,7 @@ class DuckDBStore:
         with self._writing:
             self._mend()
             try:
-                with self._incoming(table, pieces):
+                with self._incoming.of(pieces):
                     rows = self._writer.execute(
                         f"SELECT rowid FROM {table} SEMI JOIN incoming ON {same} "  # noqa: S608 - names only
                         f"WHERE {table}.happened_at BETWEEN ? AND ?",
@@ -188,7 +186,7 @@ class DuckDBStore:
     def _replace(self, table: str, records: Any) -> None:
         """Take away records, within the transaction that brings what replaces them."""
         same = " AND ".join(f"{table}.{name} = incoming.{name}" for name in (*kind_of(table).key, MOMENT))
-        with self._incoming(table, records):
+        with self._incoming.of(records):
             self._writer.execute(
                 f"DELETE FROM {table} USING incoming WHERE {same} AND {table}.happened_at BETWEEN ? AND ?",  # noqa: S608
                 list(_ends(records)),
@@ -290,6 +288,7 @@ class DuckDBStore:
                 writer.execute(change)
             writer.execute("DELETE FROM touched WHERE fact = ?", [table])
         self._loose[table] = 0
+        self._touched[table].clear()
 
     def forget(self, table: str, before: datetime) -> bool:
         """Remove facts of a table from before a moment, the oldest first, and what was made of them.
@@ -297,10 +296,8 @@ class DuckDBStore:
         The moment counts to the minute, so that a rollup and its facts stay equal. Tells whether some are left; raises
         UnavailableError.
         """
-        if table not in _NAMED:
-            raise KeyError(table)
         moment = _naive(before).replace(second=0, microsecond=0)
-        rollup = rollups().get(table)
+        rollup = rollups().get(_named(table))
         with self._writing, self._transaction("write") as writer:
             many, last = writer.execute(
                 f"SELECT count(*), max(happened_at) FROM (SELECT happened_at FROM {table} WHERE happened_at < ? "  # noqa: S608
@@ -376,6 +373,13 @@ class DuckDBStore:
             if self._descriptor >= 0:
                 os.close(self._descriptor)
                 self._descriptor = -1
+
+
+def _named(table: str) -> str:
+    """Return the name of a table, which goes into a statement; raises KeyError where it is none."""
+    if table not in _NAMED:
+        raise KeyError(table)
+    return table
 
 
 def _ends(rows: Any) -> tuple[datetime, datetime]:
