@@ -6,25 +6,24 @@ Whatever is not, in any row, is left to be read row by row, which can say what i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json as pj
+from msgspec.structs import astuple
 
-from trunkline.apis.trunkline.shapes import LEFT_OUT, decoder
+from trunkline.apis.trunkline.shapes import LEFT_OUT, decoder, narrow_decoder
 from trunkline.catalogue.columns import MOMENT, Column, columns, shown_columns
 from trunkline.catalogue.facts import Fact, Request, status_class
 from trunkline.errors import TrunklineError
 from trunkline.telemetry.batches import empty_maps, schema
 
 _UTC = pa.timestamp("us", tz="UTC")
-_READ = pj.ReadOptions(use_threads=False, block_size=64 * 1024 * 1024)
+_PIECE = 32 * 1024
 
 
 def _is_text(kind: Any) -> bool:
@@ -67,49 +66,51 @@ class Columns:
     def lines(self, body: bytes, many: int) -> Any:
         """Return so many lines of JSON as a table, blank ones counted; raises NotPlainError."""
         try:
-            return self._at_once(body, many)
-        except NotPlainError:
-            return self._decoded(body)
+            return self._decoded(body, many, narrow_decoder(self._kind, _names(self._kind, body)))
+        except NotPlainError:  # others have other members, or moments without a zone
+            return self._decoded(body, many, decoder(self._kind))
 
-    def _at_once(self, body: bytes, many: int) -> Any:
-        """Read lines without holding the interpreter: what has maps, or is of other types, is not read so."""
-        try:
-            rows = pj.read_json(pa.BufferReader(body), read_options=_READ, parse_options=_parsing(self._kind, body))
-            rows.validate(full=True)
-        except (pa.ArrowException, ValueError) as error:
-            raise NotPlainError from error
-        if len(rows) != many:  # two on a line, or none
+    def _decoded(self, body: bytes, many: int, reader: Any) -> Any:
+        """Return lines as a table, each read into an object first; raises NotPlainError."""
+        if reader is None:
             raise NotPlainError
-        return self.table(rows)
-
-    def _decoded(self, body: bytes) -> Any:
+        names = reader.type.__struct_fields__
+        values: list[list[Any]] = [[] for _ in names]
+        count = 0
         try:
-            rows = decoder(self._kind).decode_lines(body)
+            for piece in _pieces(body):
+                rows = reader.decode_lines(piece)
+                count += len(rows)
+                for those, more in zip(values, zip(*map(astuple, rows), strict=True), strict=bool(rows)):
+                    those.extend(more)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise NotPlainError from error
-        count = len(rows)
-        if count != sum(map(bool, map(bytes.strip, body.split(b"\n")))):
-            raise NotPlainError
-        # a column at a time: a tuple a row would keep the garbage collector busier than the decoder
+        if count != many and count != sum(map(bool, map(bytes.strip, body.split(b"\n")))):
+            raise NotPlainError  # two on a line, or none
+        given = dict(zip(names, values, strict=True))
         return self._whole(
-            {
-                name: self._array(column, None if column.is_inner else list(map(attrgetter(name), rows)), count)
-                for name, column in columns(self._kind).items()
-            }
+            {name: self._array(column, given.get(name), count) for name, column in columns(self._kind).items()}
         )
 
     def _array(self, column: Column, values: Sequence[Any] | None, count: int) -> Any:
         """Return decoded values, which keep the rules already, as a column."""
-        kind = schema(self._kind).field(column.name).type
-        nulls = count if values is None else values.count(None)
-        if values is None or nulls == count:
+        if values is None:
             return _blank(column.name, self._kind, count)
-        if column.of is datetime:
-            return self._moments(pa.array(values, _UTC))
-        if column.is_map:
-            return pa.array([list(value.items()) if value else [] for value in values], kind)
-        found = pa.array(values, kind)
-        return found.fill_null(column.default) if nulls and column.default is not None else found
+        kind = schema(self._kind).field(column.name).type
+        try:
+            if column.of is datetime:
+                is_text = isinstance(next((value for value in values if value is not None), None), str)
+                kind = pa.string() if is_text else _UTC
+            elif column.is_map:
+                values = [list(value.items()) if value else [] for value in values]
+            found = pa.array(values, kind)
+            if found.null_count == count:
+                return _blank(column.name, self._kind, count)
+            if column.of is datetime:
+                return self._moments(found)
+        except (pa.ArrowException, OverflowError) as error:
+            raise NotPlainError from error
+        return found.fill_null(column.default) if found.null_count and column.default is not None else found
 
     def table(self, rows: Any) -> Any:
         """Return rows in whatever columns they came as a batch of facts; raises NotPlainError."""
@@ -179,21 +180,24 @@ class Columns:
             raise NotPlainError from error
 
 
-def _parsing(kind: type[Fact], body: bytes) -> Any:
-    """Return how lines are parsed: by the columns of the first; types of others are guessed, and checked later.
-
-    Moments are texts wherever they come first: a guess would take a day without an hour for one.
-    """
+def _names(kind: type[Fact], body: bytes) -> tuple[str, ...]:
+    """Return the columns of the first line, in its order: those of the others mostly stand in it, too."""
     try:
         first = msgspec.json.decode(body[: body.find(b"\n")] if b"\n" in body else body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotPlainError from error
-    if not isinstance(first, dict):
+    if not isinstance(first, dict) or set(first) - set(shown_columns(kind.table)):
         raise NotPlainError
-    types = {name: schema(kind).field(name).type for name in shown_columns(kind.table)}
-    fields = [(name, pa.string()) for name, of in types.items() if pa.types.is_timestamp(of)]
-    fields += [(name, types[name]) for name in first if name in types and not pa.types.is_timestamp(types[name])]
-    return pj.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="infer")
+    return tuple(first)
+
+
+def _pieces(body: bytes) -> Iterator[bytes]:
+    """Yield lines, some at a time: objects that are gone soon stay in the processor's cache."""
+    begin = 0
+    while begin < len(body):
+        end = body.find(b"\n", begin + _PIECE) + 1 or len(body)
+        yield body[begin:end]
+        begin = end
 
 
 @lru_cache(1000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -28,6 +28,25 @@ def posted(kind: type[Fact]) -> Any:
         elif not column.is_inner:
             fields.append((name, hint | None, None))  # what is null is left out
     return msgspec.defstruct(f"Posted{kind.__name__}", fields, kw_only=True, forbid_unknown_fields=True, gc=False)
+
+
+@lru_cache(256)
+def narrow_decoder(kind: type[Fact], names: tuple[str, ...]) -> Any:
+    """Return what decodes objects with these members only, and leaves moments texts; None where one has to have more.
+
+    What has a place for every column takes longer to make than to read.
+    """
+    known = {field.name: field for field in msgspec.structs.fields(posted(kind))}
+    if any(field.required and name not in names for name, field in known.items()):
+        return None
+    fields: list[tuple[str, Any, Any] | tuple[str, Any]] = [
+        (name, known[name].type)
+        if known[name].required
+        else (name, str | None if name in moments(kind) else known[name].type, None)
+        for name in names
+    ]
+    shape = msgspec.defstruct(f"Narrow{kind.__name__}", fields, kw_only=True, forbid_unknown_fields=True, gc=False)
+    return msgspec.json.Decoder(shape)
 
 
 @cache
