@@ -82,6 +82,7 @@ class Inbox:
         self._next = 0  # the highest number used; none is used twice (writer thread)
         self._last = 0  # the highest number of what rides (writer thread)
         self._weights: deque[tuple[int, int]] = deque()
+        self.waiting_bytes = 0  # kept, and not loaded yet
         self._taken_by: dict[str, int] = {}  # how many were taken when one of a table was last
         self._riding: dict[str, int] = {}  # the highest number of what rides, by table (writer thread)
         self._durable_by: dict[str, int] = {}
@@ -155,15 +156,11 @@ class Inbox:
         if found is None and numbers:
             with self._lock:
                 self._weights.append((numbers[-1], weight))
+                self.waiting_bytes += weight
                 self.durable = max(self.durable, numbers[-1])
                 for number, (table, _) in zip(numbers, blocks, strict=True):
                     self._durable_by[table] = max(self._durable_by.get(table, 0), number)
         return found
-
-    @property
-    def waiting_bytes(self) -> int:
-        """Count the bytes that were kept and are not loaded yet."""
-        return sum(weight for _, weight in self._weights)
 
     def board(self, transaction: Transaction) -> None:
         """Pack what waits into rows of the group (writer thread)."""
@@ -250,7 +247,7 @@ class Inbox:
     def loaded(self, up_to: int) -> None:
         """Take note of what the store holds: it weighs no more."""
         while self._weights and self._weights[0][0] <= up_to:
-            self._weights.popleft()
+            self.waiting_bytes -= self._weights.popleft()[1]
 
 
 def _is_sound(fact: Fact) -> bool:
