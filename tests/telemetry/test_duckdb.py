@@ -58,6 +58,22 @@ def test_a_batch_is_there_whole_with_its_number_or_not_at_all(tmp_path: Path) ->
     store.close()
 
 
+def test_a_first_batch_that_is_taken_back_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Neither of it nor of what the store knew by it: the next one is read, and its hour is noted, once."""
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    hours = Plan("SELECT fact, hour FROM touched")
+    with pytest.raises(KeyError):
+        store.append({"requests": batch(Request, [fact(1)]), "nonsense": batch(Request, [fact(2)])}, {"p": 1})
+    assert store.answer(hours) == []
+    for number in (1, 2):
+        append(
+            store, {"requests": [fact(number)], "calls": [Call(happened_at=NOW, resource="r", leg_id="a")]}, "p", number
+        )
+    assert store.answer(COUNT) == [(2,)]
+    assert store.answer(hours) == [("requests", NOW.replace(tzinfo=None))]
+    store.close()
+
+
 def test_a_store_survives_closing_and_opening(tmp_path: Path) -> None:
     """Facts and numbers are on the disk, and the file is free for the next process."""
     store = DuckDBStore(tmp_path / "facts.duckdb")
