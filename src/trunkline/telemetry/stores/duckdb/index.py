@@ -187,7 +187,7 @@ class Index:
         if self._view.unfiled:
             return self._filed(writer, self._view.unfiled[0], self._view.unfiled[0])
         files = [one.contents for one in self._view.files]
-        for place in range(len(files) - _TOGETHER, -1, -1):
+        for place in range(len(files) - _TOGETHER + 1):  # the oldest first, so that sizes only fall
             some = files[place : place + _TOGETHER]
             if len({one.last - one.first for one in some}) == 1:
                 return self._filed(writer, some[0].first, some[-1].last)
