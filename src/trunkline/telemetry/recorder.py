@@ -165,7 +165,6 @@ class Recorder:
 
     async def near(self, question: Rows, ids: Sequence[str]) -> Near:
         """Return the legs that bear any of some ids themselves, and maybe others beside them; raises as `ask` does."""
-        self._planner.rows(question)
         await self.settled(OF_CALLS)
         return await self._in_thread(partial(self._near, ids), question)
 
@@ -183,7 +182,6 @@ class Recorder:
 
     async def rows_of(self, places: Places, question: Rows) -> list[Row]:
         """Return facts that bear any of some ids, where they are known to lie; raises as `ask` does."""
-        self._planner.rows(question)
         return await self._in_thread(partial(self._found, partial(within, places=places)), question)
 
     def _found(self, find: Callable[..., Iterable[tuple[Any, ...]]], question: Rows) -> list[Row]:

@@ -22,13 +22,17 @@ class Shape:
             if not line.form and not line.key:
                 together.setdefault(line.way[:-1], []).append((line.way[-1], line.column))
         self._plain = list(together.items())
+        self.columns = {line.column for line in every}
+        """What has to be known of a fact."""
 
     def fill(self, row: Mapping[str, Any], block: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return a block with what a fact knows in its places; what it does not know is left out."""
         block = {} if block is None else block
         for way, leaves in self._plain:
             known = {
-                leaf: plain(value) for leaf, column in leaves if (value := row[column]) is not None and value != ""
+                leaf: int(value) if value.__class__ is float and value.is_integer() else value
+                for leaf, column in leaves
+                if (value := row[column]) is not None and value != ""
             }
             if known:
                 _at(block, way).update(known)

@@ -14,12 +14,13 @@ from trunkline.apis.twilio.calls import Calls, Leg
 from trunkline.apis.twilio.edges import conditions, wanted_edge
 from trunkline.apis.twilio.errors import bad
 from trunkline.apis.twilio.pages import paged, read_paging
-from trunkline.apis.twilio.totals import score_of
+from trunkline.apis.twilio.totals import SCORED, score_of
 from trunkline.catalogue.twilio.words import turned, words
 from trunkline.telemetry.questions import EVER, Condition, Rows
 from trunkline.telemetry.recorder import Recorder
 
 SDK = "sdk"
+_KNOWN = ("edge", "direction", "extra")
 
 
 class MetricHandlers:
@@ -33,6 +34,8 @@ class MetricHandlers:
         gateway = found.metric["gateway"]
         self._gateways = {stream: Shape(gateway, found.metric.get(stream, {})) for stream in found.streams.values()}
         self._sdk = Shape(found.metric[SDK], found.sensor)
+        shapes = (*self._gateways.values(), self._sdk)
+        self._columns = tuple(sorted({*_KNOWN, *SCORED}.union(*(shape.columns for shape in shapes))))
         self._blank = dict.fromkeys(name for name, known in found.edges.items() if known != "unknown")
 
     def handlers(self) -> dict[str, Handler]:
@@ -50,6 +53,7 @@ class MetricHandlers:
             start=start,
             end=end,
             where=(*conditions(leg, edge), *streams),
+            columns=self._columns,
             limit=paging.size + 1,
             skip=paging.offset,
         )

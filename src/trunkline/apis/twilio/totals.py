@@ -133,6 +133,10 @@ class Summing:
                 found[place].streams["sdk", direction].values |= dict(zip(_SCORED, known, strict=True))
 
 
+SCORED = ("mos", "loss_percent", "packets_lost", "packets_received", "rtt_ms", "jitter_ms")
+"""What an opinion score is worked out from."""
+
+
 def score_of(row: Mapping[str, Any]) -> float | None:
     """Return a reading's opinion score: the one that it came with, or what the rest of it comes to."""
     if row["mos"] is not None:
