@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from trunkline.cli import options, printout, remote
+from trunkline.durable import put_in_place
 from trunkline.errors import ConfigurationError, UnavailableError
-from trunkline.state.durable import put_in_place
 
 PATIENCE_S = 24 * 3600.0
 

@@ -19,10 +19,10 @@ from pathlib import Path
 import msgspec
 
 from trunkline.clock import Clock, monotonic
+from trunkline.durable import put_in_place
 from trunkline.errors import ConflictError, UnavailableError
 from trunkline.services import support_files
 from trunkline.state.database import Database
-from trunkline.state.durable import put_in_place
 from trunkline.state.snapshot import Snapshot
 from trunkline.telemetry.loader import Loader
 from trunkline.telemetry.recorder import Recorder

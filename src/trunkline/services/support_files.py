@@ -17,10 +17,10 @@ import msgspec
 import sqlalchemy as sa
 
 from trunkline.clock import Clock
+from trunkline.durable import sync
 from trunkline.errors import ConflictError, InvalidError, NotFoundError, TooLargeError, UnavailableError
 from trunkline.ids import Ids
 from trunkline.state.database import Database
-from trunkline.state.durable import sync
 from trunkline.state.transaction import Moment, Reader, Transaction, metadata
 
 support_files = sa.Table(

@@ -19,6 +19,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from trunkline.durable import sync
+
 Entry = tuple[int, int, int]
 """The number of a fact's table, and the first and the last moment in microseconds since 1970."""
 SUFFIX = ".ids"
@@ -140,11 +142,7 @@ def written(file: Path, first: int, last: int, stamp: int, parts: Iterable[Any])
         with suppress(OSError):
             fresh.unlink()
         raise
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync(file.parent, deep=False)
 
 
 def _written(out: BufferedWriter, first: int, last: int, stamp: int, parts: Iterable[Any]) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Folders that are whole or not there: brought to the disk before they get their name."""
+"""Files and folders that are whole or not there: brought to the disk before they get their name."""
 
 from __future__ import annotations
 
@@ -23,8 +23,4 @@ def put_in_place(made: Path, place: Path) -> None:
     sync(made)
     made.rename(place)
     for parent in {made.parent, place.parent}:
-        found = os.open(parent, os.O_RDONLY)
-        try:
-            os.fsync(found)
-        finally:
-            os.close(found)
+        sync(parent, deep=False)
