@@ -10,6 +10,7 @@ from typing import Any
 from unittest import mock
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.questions import Condition, Rows
 from trunkline.telemetry.store import Store
-from trunkline.telemetry.stores.duckdb import DuckDBStore, index
+from trunkline.telemetry.stores.duckdb import DuckDBStore, index, runs
 from trunkline.telemetry.stores.duckdb import store as store_module
 from trunkline.telemetry.stores.duckdb.hashing import hashed
 
@@ -183,9 +184,9 @@ LEGS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["a", "b", "c", "d"
 
 
 @settings(max_examples=30, deadline=None)
-@given(runs=st.lists(LEGS, min_size=1, max_size=20), slices=st.sampled_from([1, 3, 1000]), opened=st.booleans())
+@given(given_runs=st.lists(LEGS, min_size=1, max_size=20), slices=st.sampled_from([1, 3, 1000]), opened=st.booleans())
 def test_runs_go_into_files_and_nothing_is_lost(
-    runs: list[list[tuple[int, str]]],
+    given_runs: list[list[tuple[int, str]]],
     slices: int,
     opened: bool,
 ) -> None:
@@ -193,7 +194,7 @@ def test_runs_go_into_files_and_nothing_is_lost(
     with TemporaryDirectory() as name, mock.patch.object(index, "SLICE", slices):
         store = DuckDBStore(Path(name) / "facts.duckdb")
         expected: dict[str, set[date]] = {}
-        for run in runs:
+        for run in given_runs:
             if run:
                 append(store, {"calls": [Call(happened_at=ago(days), resource="r", leg_id=one) for days, one in run]})
             for days, one in run:
@@ -208,7 +209,7 @@ def test_runs_go_into_files_and_nothing_is_lost(
         while store._put_in_order():
             assert days_of(store) == expected
         covers = [1 + file.contents.last - file.contents.first for file in store._index._view.files]
-        assert sum(covers) == len(runs)
+        assert sum(covers) == len(given_runs)
         assert all(covers.count(size) < 8 for size in covers)
         assert store._index._view.unfiled == ()
         assert len(files(Path(name))) == len(covers)
@@ -288,6 +289,28 @@ def test_a_file_is_made_anew_when_most_of_it_is_forgotten(tmp_path: Path, monkey
     assert file.stat().st_size < size / 2
     assert (store.spans(["cv80"])["cv80"], len(store.spans(["cv3"])["cv3"])) == ([], 1)
     store.close()
+
+
+HASHES = st.integers(0, 5) | st.integers(0, runs.HASHES - 1) | st.integers(runs.HASHES - 5, runs.HASHES - 1)
+
+
+@given(hashes=st.lists(HASHES, max_size=40), wanted=HASHES, off=st.sampled_from([0, 1, 100]))
+def test_a_hash_is_found_wherever_it_lies(hashes: list[int], wanted: int, off: int) -> None:
+    """Also where hashes do not lie as evenly as is guessed."""
+    hashes.sort()
+    places = range(len(hashes))
+    rows = pa.table(
+        [
+            pa.array(hashes, pa.uint64()),
+            pa.array(places, pa.int64()),
+            pa.array(places, pa.int64()),
+            pa.array([3] * len(hashes), pa.uint8()),
+        ],
+        ["hash", "first", "last", "fact"],
+    )
+    with mock.patch.object(runs, "isqrt", return_value=off):
+        for one in (wanted, *hashes[:2]):
+            assert list(runs.segment(rows).of(one)) == [(3, n, n) for n in places if hashes[n] == one]
 
 
 @given(text=st.text(max_size=70))

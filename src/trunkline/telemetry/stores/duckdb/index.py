@@ -30,7 +30,7 @@ from trunkline.clock import from_microseconds
 from trunkline.telemetry.store import Span
 from trunkline.telemetry.stores.duckdb import lookup
 from trunkline.telemetry.stores.duckdb.hashing import agrees, hashed
-from trunkline.telemetry.stores.duckdb.runs import SUFFIX, Entry, RunFile, Segment, segment, written
+from trunkline.telemetry.stores.duckdb.runs import HASHES, SUFFIX, Entry, RunFile, Segment, segment, written
 from trunkline.telemetry.stores.duckdb.statements import read
 
 _log = logging.getLogger(__name__)
@@ -41,7 +41,6 @@ SLICE = 250_000
 _TOGETHER = 8
 _AFTER_FAILURE_S = 600.0
 _DAY_US = 86_400_000_000
-_HASHES = 1 << 64
 
 
 class _View(msgspec.Struct, frozen=True):
@@ -196,7 +195,7 @@ class Index:
     def _filed(self, writer: duckdb.DuckDBPyConnection, first: int, last: int) -> Iterator[None]:
         """Write runs into a file, and search that from then on."""
         slices = sum(self._runs[run].many for run in range(first, last + 1)) // SLICE + 1
-        ends = [_HASHES * number // slices for number in range(slices + 1)]
+        ends = [HASHES * number // slices for number in range(slices + 1)]
         asked = lookup.within()
         parts = (
             writer.sql(asked, params=[first, last, low, high - 1]).to_arrow_table() for low, high in pairwise(ends)
@@ -238,8 +237,9 @@ class Index:
 
     def _proven(self, file: RunFile) -> Iterator[None]:
         """See that a file holds what was written, and make it anew if not."""
-        yield from ()
-        if not file.is_sound():
+        try:
+            yield from file.check()
+        except ValueError:
             _log.warning("%s is damaged, and made anew", file.file)
             file.remove()
             self._search([one for one in self._view.files if one is not file])

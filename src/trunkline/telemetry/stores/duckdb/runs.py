@@ -14,6 +14,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from io import BufferedWriter
+from itertools import pairwise
+from math import isqrt
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,10 +26,13 @@ from trunkline.durable import sync
 Entry = tuple[int, int, int]
 """The number of a fact's table, and the first and the last moment in microseconds since 1970."""
 SUFFIX = ".ids"
+HASHES = 1 << 64
+"""So many hashes there may be."""
 _MAGIC = b"trunkline ids 1\n"
 _COLUMNS: tuple[Literal["Q", "q", "B"], ...] = ("Q", "q", "q", "B")
 _ENDING = 24
 _ALIGNED = 8
+_PIECE = 4 * 1024 * 1024
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -47,20 +52,28 @@ class Contents(msgspec.Struct, frozen=True):
 
 
 class Segment:
-    """Entries that lie one column after the other in memory, in order of their hashes."""
+    """Entries that lie one column after the other in memory, in order of their hashes, which lie in [low, high)."""
 
-    def __init__(self, columns: Iterable[memoryview[int]]) -> None:
+    def __init__(self, columns: Iterable[memoryview[int]], low: int = 0, high: int = HASHES) -> None:
         self._hashes, self._firsts, self._lasts, self._facts = columns
-
-    def __len__(self) -> int:
-        return len(self._hashes)
+        self._low, self._width = low, high - low
 
     def of(self, hashed: int) -> Iterator[Entry]:
         """Yield the entries of a hash."""
-        for place in range(bisect_left(self._hashes, hashed), len(self._hashes)):
+        for place in range(self._begin(hashed), len(self._hashes)):
             if self._hashes[place] != hashed:
                 return
             yield self._facts[place], self._firsts[place], self._lasts[place]
+
+    def _begin(self, hashed: int) -> int:
+        """Return where a hash begins: hashes lie evenly, so a file that is not in memory is read in one place."""
+        many = len(self._hashes)
+        guess = (hashed - self._low) * many // self._width
+        off = 4 * isqrt(many)
+        low, high = max(0, guess - off), min(many, guess + off)
+        if (low == 0 or self._hashes[low] < hashed) and (high == many or self._hashes[high] >= hashed):
+            return bisect_left(self._hashes, hashed, low, high)
+        return bisect_left(self._hashes, hashed)
 
 
 def segment(rows: Any) -> Segment:
@@ -100,9 +113,13 @@ class RunFile:
             raise ValueError(f"{file} does not tell what it holds") from error
         self._body = data[: -_ENDING - told]
         self._lowest = [lowest for _, _, lowest in self.contents.segments]
-        self._segments = [self._segment(place, many) for place, many, _ in self.contents.segments]
+        ends = pairwise([*self._lowest, HASHES])
+        self._segments = [
+            self._segment(place, many, low, high)
+            for (place, many, _), (low, high) in zip(self.contents.segments, ends, strict=True)
+        ]
 
-    def _segment(self, place: int, many: int) -> Segment:
+    def _segment(self, place: int, many: int, low: int, high: int) -> Segment:
         columns = []
         for kind in _COLUMNS:
             end = place + many * (1 if kind == "B" else 8)
@@ -110,11 +127,16 @@ class RunFile:
             place = end
         if len(columns[-1]) != many:
             raise ValueError(f"{self.file} is not whole")
-        return Segment(columns)
+        return Segment(columns, low, high)
 
-    def is_sound(self) -> bool:
-        """Tell whether it holds what was written; this reads all of it."""
-        return zlib.crc32(self._body) == self.contents.checksum
+    def check(self) -> Iterator[None]:
+        """Read all of it, a piece at a time; at last raises ValueError unless it holds what was written."""
+        found = 0
+        for place in range(0, len(self._body), _PIECE):
+            found = zlib.crc32(self._body[place : place + _PIECE], found)
+            yield
+        if found != self.contents.checksum:
+            raise ValueError(f"{self.file} does not hold what was written")
 
     def of(self, hashed: int) -> Iterator[Entry]:
         """Yield the entries of a hash."""
