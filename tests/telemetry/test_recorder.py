@@ -25,8 +25,9 @@ from trunkline.errors import OverloadedError, UnavailableError
 from trunkline.state import trouble
 from trunkline.state.database import Database
 from trunkline.state.transaction import Transaction, metadata
+from trunkline.telemetry.batches import batch
 from trunkline.telemetry.inbox import MOST_A_GROUP, Inbox
-from trunkline.telemetry.loader import Loader
+from trunkline.telemetry.loader import SLOWER, Loader
 from trunkline.telemetry.plan import Plan
 from trunkline.telemetry.planner import Planner
 from trunkline.telemetry.questions import Series
@@ -133,6 +134,20 @@ def fact(number: int = 0, **given: Any) -> Request:
     """Make a request that was answered."""
     given = {"operation": "SendChatMessage", "status": 201, "status_class": "2xx", **given}
     return Request(happened_at=NOW + timedelta(milliseconds=number), resource="r", service="chat", **given)
+
+
+def test_while_large_batches_come_in_the_inbox_is_drained_less_often(tmp_path: Path) -> None:
+    """But at once when a question waits."""
+
+    async def work() -> None:
+        async with opened(tmp_path) as rooms:
+            assert rooms.loader.pace_s == 30.0
+            await rooms.recorder.load("requests", batch(Request, [fact()]))
+            assert rooms.loader.pace_s == 30.0 * SLOWER
+            rooms.recorder.record(fact(1))
+            assert await rooms.count() == 2
+
+    asyncio.run(work())
 
 
 def waiting_rows(folder: Path) -> int:

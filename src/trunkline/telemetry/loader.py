@@ -31,6 +31,11 @@ T = TypeVar("T")
 PERIOD_S = 0.25
 AFTER_FAILURE_S = 1.0
 PRESSED_S = 1.0
+SLOWER = 8
+"""So many times less often the inbox is drained while large batches come in.
+
+The engine skips groups of rows by their moments, and what happens now lies far from a year that is brought in.
+"""
 PATIENCE_S = 30.0
 DROP_S = 1.0
 
@@ -130,6 +135,11 @@ class Loader:
         """Tell whether large batches come in now, or came in a moment ago."""
         return bool(self.straight) or monotonic() - self._pressed_s < PRESSED_S
 
+    @property
+    def pace_s(self) -> float:
+        """How often the inbox is drained now, unless a question waits."""
+        return self._period_s * (SLOWER if self.is_pressed else 1)
+
     async def between(self, work: Callable[[], T]) -> T:
         """Do something in the thread that loads, between two loads; return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -152,14 +162,14 @@ class Loader:
         clock = asyncio.get_running_loop().time
         while True:
             try:
-                if self._is_asked or clock() >= self._drained_s + self._period_s:
+                if self._is_asked or clock() >= self._drained_s + self.pace_s:
                     await self._drain()
                     self._drained_s = clock()
                 elif self.straight:
                     await self.straight.company()
                     await self._bring(with_inbox=False)
                 self._trouble.succeed()
-                pause_s = 0 if self.straight else max(0, self._drained_s + self._period_s - clock())
+                pause_s = 0 if self.straight else max(0, self._drained_s + self.pace_s - clock())
             except Exception as error:  # noqa: BLE001 - whatever it is, what waits must be tried again
                 self._note(error)
                 pause_s = self._after_failure_s
