@@ -218,12 +218,12 @@ class Planner:
         """Plan the ids of the legs that bear any of some: leg's, call's, and a list of other systems'."""
         borne = self._bears("calls", ids, ["leg_id", "call_id", "foreign_ids"])
         conditions = [borne, *(self._conditions.condition("calls", condition) for condition in where)]
-        selected = f"SELECT leg_id, call_id, {self._dialect.entries.format(column='foreign_ids')} FROM calls WHERE "  # noqa: S608
+        selected = f"SELECT leg_id, call_id, {self._dialect.entries.format(column='foreign_ids')} FROM calls WHERE "  # noqa: S608 - names
         return joined("", [_within(selected, conditions, spans), Plan(" LIMIT ?", (limit,))])
 
     def legs_of(self, call_id: str, resource: str, spans: Sequence[tuple[datetime, datetime]], limit: int) -> Plan:
         """Plan the ids of the legs that bear an account's id of a call: the leg's own, and those of other systems."""
-        selected = f"SELECT leg_id, {self._dialect.entries.format(column='foreign_ids')} FROM calls WHERE "  # noqa: S608
+        selected = f"SELECT leg_id, {self._dialect.entries.format(column='foreign_ids')} FROM calls WHERE "  # noqa: S608 - names
         same = Plan("call_id = ? AND resource = ?", (call_id, resource))
         return joined("", [_within(selected, [same], spans), Plan(" LIMIT ?", (limit,))])
 

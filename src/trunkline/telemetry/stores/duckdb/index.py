@@ -51,9 +51,10 @@ class _View(msgspec.Struct, frozen=True):
     unfiled: tuple[int, ...] = ()
 
 
-class _Run(msgspec.Struct, frozen=True):
+class Run(msgspec.Struct, frozen=True):
     """A run as the database knows it."""
 
+    number: int
     many: int
     stamp: int
 
@@ -71,16 +72,14 @@ class Index:
         self._batch = self._committed = latest
         self._seen = -1
         self._recent: list[Any] = []
-        self._runs = {
-            run: _Run(many, stamp)
-            for run, many, stamp in connection.execute("SELECT * FROM ids.runs ORDER BY run").fetchall()
-        }
+        known = connection.execute("SELECT * FROM ids.runs ORDER BY run").fetchall()
+        self._runs = {run.number: run for run in (Run(*row) for row in known)}
         self._many = connection.execute("SELECT count(*) FROM ids.entries").fetchall()[0][0]
         self._view = _View()
         self._work: Iterator[None] | None = None
         self._not_before = 0.0
         self._unproven = self._open_files()
-        self._drop_stale()
+        self.forgotten()
 
     # --- new entries ---
 
@@ -94,21 +93,19 @@ class Index:
         """Hear that the transaction is committed."""
         self._committed = self._batch
 
-    def take_in(self, writer: duckdb.DuckDBPyConnection) -> None:
-        """Make a run of the new entries, within a transaction; then comes `taken_in`, both while `changing` is held."""
+    def take_in(self, writer: duckdb.DuckDBPyConnection) -> Run:
+        """Make a run of the new entries, within a transaction, and return it: `taken_in` is told."""
         number = max(self._runs, default=-1) + 1
         for change in lookup.sorted_out(number):
             writer.execute(change)
-        many, stamp = writer.execute("SELECT many, stamp FROM ids.runs WHERE run = ?", [number]).fetchall()[0]
-        self._taken = number, _Run(many, stamp)
+        return Run(*writer.execute("SELECT * FROM ids.runs WHERE run = ?", [number]).fetchall()[0])
 
-    def taken_in(self) -> None:
-        """Hear that the transaction is committed."""
-        number, run = self._taken
-        self._runs[number] = run
+    def taken_in(self, run: Run) -> None:
+        """Hear that the transaction is committed; `changing` is held since before. Nothing here can fail."""
+        self._runs[run.number] = run
         self._many += run.many
         self._recent.clear()
-        self._view = msgspec.structs.replace(self._view, recent=(), unfiled=(*self._view.unfiled, number))
+        self._view = msgspec.structs.replace(self._view, recent=(), unfiled=(*self._view.unfiled, run.number))
         self._seen, self.fresh = self._committed, 0
 
     # --- looking up ---
@@ -250,11 +247,7 @@ class Index:
         self._many -= _count(writer, lookup.forgotten(table, "entries"), [before])
 
     def forgotten(self) -> None:
-        """Hear that the transaction is committed."""
-        self._drop_stale()
-
-    def _drop_stale(self) -> None:
-        """Let files be made anew when most of what they hold is forgotten."""
+        """Hear that entries are gone: let files be made anew when most of what they hold is."""
         if sum(one.contents.many for one in self._view.files) > 2 * self._many + FLUSHED:
             for one in self._view.files:
                 one.remove()

@@ -269,9 +269,9 @@ class DuckDBStore:
     def _sort_out(self) -> None:
         with self._writing, ExitStack() as held:
             with self._transaction("write") as writer:
-                self._index.take_in(writer)
+                run = self._index.take_in(writer)
                 held.enter_context(self._index.changing)
-            self._index.taken_in()
+            self._index.taken_in(run)
 
     def _put_in_order(self) -> bool:
         """Do a piece of what the index of ids has to do; tell whether there was any."""
