@@ -150,6 +150,28 @@ def test_while_large_batches_come_in_the_inbox_is_drained_less_often(tmp_path: P
     asyncio.run(work())
 
 
+def test_a_drain_ends_although_batches_keep_coming(tmp_path: Path) -> None:
+    """What was recorded meanwhile waits for the next one, and does not ride each batch."""
+
+    async def work() -> None:
+        async with opened(tmp_path) as rooms:
+            rooms.store.slow.clear()
+            rooms.recorder.record(fact())
+            asked = asyncio.create_task(rooms.count())
+            await asyncio.to_thread(rooms.store.entered.wait, 10)
+            rooms.recorder.record(fact(1))
+            await rooms.database.settled()
+            batch_loaded = rooms.recorder.load("requests", batch(Request, [fact(2)]))
+            rooms.store.slow.set()
+            await asked
+            await batch_loaded
+            points = await rooms.recorder.ask(COUNT, as_loaded=True)
+            assert points[0].values[0] == 2
+            assert await rooms.count() == 3
+
+    asyncio.run(work())
+
+
 def waiting_rows(folder: Path) -> int:
     """Count the rows of the inbox on disk."""
     connection = sqlite3.connect(folder / "state.sqlite")

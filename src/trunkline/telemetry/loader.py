@@ -196,7 +196,7 @@ class Loader:
         """
         self._is_asked = False
         mark = self._inbox.durable
-        while self.straight or self.loaded < mark:
+        while self.loaded < mark or (is_last and self.straight):
             await self._bring(with_inbox=True)
         loop = asyncio.get_running_loop()
         if self._dropped < self.loaded and (is_last or loop.time() >= self._dropped_s + DROP_S):

@@ -6,7 +6,7 @@ Whatever is not, in any row, is left to be read row by row, which can say what i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec.structs import astuple
 
+from trunkline.apis.trunkline.gathered import Gathered
 from trunkline.apis.trunkline.shapes import LEFT_OUT, decoder, narrow_decoder
 from trunkline.catalogue.columns import MOMENT, Column, columns, shown_columns
 from trunkline.catalogue.facts import Fact, Request, status_class
@@ -74,36 +75,35 @@ class Columns:
         """Return lines as a table, each read into an object first; raises NotPlainError."""
         if reader is None:
             raise NotPlainError
-        names = reader.type.__struct_fields__
-        values: list[list[Any]] = [[] for _ in names]
+        types = schema(self._kind)
+        given = {name: Gathered(types.field(name).type) for name in reader.type.__struct_fields__}
         count = 0
         try:
             for piece in _pieces(body):
                 rows = reader.decode_lines(piece)
                 count += len(rows)
-                for those, more in zip(values, zip(*map(astuple, rows), strict=True), strict=bool(rows)):
+                for those, more in zip(given.values(), zip(*map(astuple, rows), strict=True), strict=bool(rows)):
                     those.extend(more)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise NotPlainError from error
         if count != many and count != sum(map(bool, map(bytes.strip, body.split(b"\n")))):
             raise NotPlainError  # two on a line, or none
-        given = dict(zip(names, values, strict=True))
         return self._whole(
             {name: self._array(column, given.get(name), count) for name, column in columns(self._kind).items()}
         )
 
-    def _array(self, column: Column, values: Sequence[Any] | None, count: int) -> Any:
+    def _array(self, column: Column, gathered: Gathered | None, count: int) -> Any:
         """Return decoded values, which keep the rules already, as a column."""
-        if values is None:
+        if gathered is None:
             return _blank(column.name, self._kind, count)
-        kind = schema(self._kind).field(column.name).type
         try:
             if column.of is datetime:
-                is_text = isinstance(next((value for value in values if value is not None), None), str)
-                kind = pa.string() if is_text else _UTC
-            elif column.is_map:
-                values = [list(value.items()) if value else [] for value in values]
-            found = pa.array(values, kind)
+                is_text = isinstance(next((one for one in gathered.values if one is not None), None), str)
+                found = pa.array(gathered.values, pa.string() if is_text else _UTC)
+            else:
+                if column.is_map:
+                    gathered.values = [list(one.items()) if one else [] for one in gathered.values]
+                found = gathered.array()
             if found.null_count == count:
                 return _blank(column.name, self._kind, count)
             if column.of is datetime:
