@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import reduce
+from functools import partial, reduce
 from itertools import chain, pairwise
 from operator import xor
 from pathlib import Path
@@ -162,34 +162,38 @@ class Index:
 
     # --- files ---
 
-    def tidy(self, writer: duckdb.DuckDBPyConnection) -> bool:
-        """Do a piece of what is due, of a moment's length; tell whether there was any. For who changes it."""
-        if self._work is None and monotonic() >= self._not_before:
-            self._work = self._due(writer)
+    @property
+    def is_due(self) -> bool:
+        """Tell whether there is something to be done by `tidy`."""
+        return self._work is not None or (monotonic() >= self._not_before and self._due() is not None)
+
+    def tidy(self, writer: duckdb.DuckDBPyConnection) -> None:
+        """Do a piece of what is due, of a moment's length. For who changes it."""
         if self._work is None:
-            return False
+            due = self._due()
+            self._work = due and due(writer)
         try:
-            next(self._work)
+            next(self._work or iter(()))
         except StopIteration:
             self._work = None
         except OSError as error:
             self._work, self._not_before = None, monotonic() + _AFTER_FAILURE_S
             _log.warning("ids cannot be put in order now, which makes a search slower: %s", error.strerror)
-        return True
 
-    def _due(self, writer: duckdb.DuckDBPyConnection) -> Iterator[None] | None:
+    def _due(self) -> Callable[[duckdb.DuckDBPyConnection], Iterator[None]] | None:
+        """Return what does what is due, a piece at a time."""
         if self._unproven:
-            return self._proven(self._unproven.pop())
+            return self._proven
         if self._view.unfiled:
-            return self._filed(writer, self._view.unfiled[0], self._view.unfiled[0])
+            return partial(self._filed, self._view.unfiled[0], self._view.unfiled[0])
         files = [one.contents for one in self._view.files]
         for place in range(len(files) - _TOGETHER + 1):  # the oldest first, so that sizes only fall
             some = files[place : place + _TOGETHER]
             if len({one.last - one.first for one in some}) == 1:
-                return self._filed(writer, some[0].first, some[-1].last)
+                return partial(self._filed, some[0].first, some[-1].last)
         return None
 
-    def _filed(self, writer: duckdb.DuckDBPyConnection, first: int, last: int) -> Iterator[None]:
+    def _filed(self, first: int, last: int, writer: duckdb.DuckDBPyConnection) -> Iterator[None]:
         """Write runs into a file, and search that from then on."""
         slices = sum(self._runs[run].many for run in range(first, last + 1)) // SLICE + 1
         ends = [HASHES * number // slices for number in range(slices + 1)]
@@ -232,8 +236,9 @@ class Index:
         self._search(files)
         return list(self._view.files)
 
-    def _proven(self, file: RunFile) -> Iterator[None]:
+    def _proven(self, _writer: duckdb.DuckDBPyConnection) -> Iterator[None]:
         """See that a file holds what was written, and make it anew if not."""
+        file = self._unproven.pop()
         try:
             yield from file.check()
         except ValueError:

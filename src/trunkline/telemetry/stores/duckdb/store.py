@@ -255,8 +255,8 @@ class DuckDBStore:
         now = time.monotonic()
         if self._is_open and self._index.fresh >= FLUSHED:
             self._sort_out()
-        while self._is_open and is_calm and time.monotonic() - now < _MOMENT_S and self._put_in_order():
-            pass
+        while self._is_open and is_calm and self._index.is_due and time.monotonic() - now < _MOMENT_S:
+            self._put_in_order()
         is_due = now - self._gathered >= _GATHER_S
         for table, loose in self._loose.items() if self._is_open else ():
             if loose >= _GATHERED or (is_due and loose):
@@ -273,10 +273,10 @@ class DuckDBStore:
                 held.enter_context(self._index.changing)
             self._index.taken_in(run)
 
-    def _put_in_order(self) -> bool:
-        """Do a piece of what the index of ids has to do; tell whether there was any."""
+    def _put_in_order(self) -> None:
+        """Do a piece of what the index of ids has to do."""
         with self._writing, self._transaction("be read") as writer:
-            return self._index.tidy(writer)
+            self._index.tidy(writer)
 
     def _gather(self, table: str) -> None:
         """Bring the rows of a rollup together in the hours that gained some."""
