@@ -180,6 +180,18 @@ class Recorder:
         await self.settled(OF_CALLS)
         return await self._in_thread(partial(kin, self._store, self._planner, leg), beside)
 
+    async def rows_of_kin(self, leg: Row, beside: Near, question: Callable[[Kin], Rows]) -> list[Row]:
+        """Return facts that bear the ids of a leg; they are asked for once its kin is known. See `kin`.
+
+        The question is made in the thread that reads.
+        """
+        await self.settled(OF_CALLS)
+        return await self._in_thread(partial(self._of_kin, leg, beside), question)
+
+    def _of_kin(self, leg: Row, beside: Near, question: Callable[[Kin], Rows]) -> list[Row]:
+        known = kin(self._store, self._planner, leg, beside)
+        return self._found(partial(within, places=known.places), question(known))
+
     async def rows_of(self, places: Places, question: Rows) -> list[Row]:
         """Return facts that bear any of some ids, where they are known to lie; raises as `ask` does."""
         return await self._in_thread(partial(self._found, partial(within, places=places)), question)

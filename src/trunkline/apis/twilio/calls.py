@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -13,7 +13,7 @@ from trunkline.apis.twilio.errors import bad, no_access, not_found
 from trunkline.catalogue.twilio.sids import call_sid, derived, is_call
 from trunkline.catalogue.twilio.words import words
 from trunkline.services.resources import Resource
-from trunkline.telemetry.finding import Kin, Near
+from trunkline.telemetry.finding import Near
 from trunkline.telemetry.questions import EVER, Condition, Row, Rows
 from trunkline.telemetry.recorder import Recorder
 
@@ -81,10 +81,14 @@ class Calls:
         """Return a leg as a call; what its readings bear is found out later."""
         return Leg(row=leg, sid=sid_of(leg), account=self._callers.account(leg["resource"]))
 
-    async def kin(self, leg: Leg) -> tuple[Leg, Kin]:
-        """Return a call with the ids that its readings and events may bear, and where they are."""
+    async def with_ids(self, leg: Leg) -> Leg:
+        """Return a call with the ids that its readings and events may bear."""
         kin = await self._recorder.kin(leg.row, leg.beside)
-        return with_ids(leg, kin.others), kin
+        return with_ids(leg, kin.others)
+
+    async def rows(self, leg: Leg, question: Callable[[Leg], Rows]) -> list[Row]:
+        """Return readings or events of a call; the question is put when the ids that they may bear are known."""
+        return await self._recorder.rows_of_kin(leg.row, leg.beside, lambda kin: question(with_ids(leg, kin.others)))
 
     async def with_kin(self, legs: Sequence[Leg]) -> list[Leg]:
         """Return calls of one account, each with the ids that its readings and events may bear."""

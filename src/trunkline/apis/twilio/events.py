@@ -14,8 +14,7 @@ from trunkline.apis.twilio.calls import Calls, Leg
 from trunkline.apis.twilio.edges import conditions, wanted_edge
 from trunkline.apis.twilio.pages import paged, read_paging
 from trunkline.catalogue.twilio.words import turned, words
-from trunkline.telemetry.questions import EVER, Rows
-from trunkline.telemetry.recorder import Recorder
+from trunkline.telemetry.questions import Rows
 
 _SDK, _UNKNOWN = "sdk", "unknown"
 _WITH_EDGE = ("carrier_edge", "sip_edge", "sdk_edge", "client_edge")
@@ -24,8 +23,7 @@ _WITH_EDGE = ("carrier_edge", "sip_edge", "sdk_edge", "client_edge")
 class EventHandlers:
     """The operation of call events."""
 
-    def __init__(self, recorder: Recorder, calls: Calls) -> None:
-        self._recorder = recorder
+    def __init__(self, calls: Calls) -> None:
         self._calls = calls
         found = words()
         self._edges, self._levels, self._groups = map(turned, (found.edges, found.levels, found.event_groups))
@@ -39,17 +37,12 @@ class EventHandlers:
     async def list(self, exchange: Exchange) -> Response:
         """List a page of events, the oldest first; those of no edge stand beside those of the usual one."""
         paging, edge = read_paging(exchange), wanted_edge(exchange)
-        leg, kin = await self._calls.kin(await self._calls.of(exchange, "direction"))
-        start, end = EVER
-        question = Rows(
-            fact="call_events",
-            start=start,
-            end=end,
-            where=conditions(leg, edge, _UNKNOWN),
-            limit=paging.size + 1,
-            skip=paging.offset,
-        )
-        rows = await self._recorder.rows_of(kin.places, question)
+        leg = await self._calls.of(exchange, "direction")
+
+        def question(leg: Leg) -> Rows:
+            return paging.question("call_events", conditions(leg, edge, _UNKNOWN))
+
+        rows = await self._calls.rows(leg, question)
         return json_response(paged(exchange, paging, "events", [self._shown(leg, row) for row in rows]))
 
     def _shown(self, leg: Leg, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from trunkline.apis.twilio.errors import bad
 from trunkline.apis.twilio.pages import paged, read_paging
 from trunkline.apis.twilio.totals import SCORED, score_of
 from trunkline.catalogue.twilio.words import turned, words
-from trunkline.telemetry.questions import EVER, Condition, Rows
-from trunkline.telemetry.recorder import Recorder
+from trunkline.telemetry.questions import Condition, Rows
 
 SDK = "sdk"
 _KNOWN = ("edge", "direction", "extra")
@@ -26,8 +25,7 @@ _KNOWN = ("edge", "direction", "extra")
 class MetricHandlers:
     """The operation of call metrics."""
 
-    def __init__(self, recorder: Recorder, calls: Calls) -> None:
-        self._recorder = recorder
+    def __init__(self, calls: Calls) -> None:
         self._calls = calls
         found = words()
         self._edges = turned(found.edges)
@@ -46,18 +44,12 @@ class MetricHandlers:
         """List a page of readings, the oldest first."""
         paging = read_paging(exchange)
         edge, streams = wanted_edge(exchange), _streams(exchange)
-        leg, kin = await self._calls.kin(await self._calls.of(exchange, "direction"))
-        start, end = EVER
-        question = Rows(
-            fact="samples",
-            start=start,
-            end=end,
-            where=(*conditions(leg, edge), *streams),
-            columns=self._columns,
-            limit=paging.size + 1,
-            skip=paging.offset,
-        )
-        rows = await self._recorder.rows_of(kin.places, question)
+        leg = await self._calls.of(exchange, "direction")
+
+        def question(leg: Leg) -> Rows:
+            return paging.question("samples", (*conditions(leg, edge), *streams), self._columns)
+
+        rows = await self._calls.rows(leg, question)
         return json_response(paged(exchange, paging, "metrics", [self._shown(leg, row) for row in rows]))
 
     def _shown(self, leg: Leg, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import msgspec
 
 from trunkline.api.exchange import Exchange
 from trunkline.apis.twilio.errors import bad
+from trunkline.telemetry.questions import EVER, Condition, Rows
 
 MOST = 1000
 USUAL = 50
@@ -43,6 +44,13 @@ class Paging(msgspec.Struct, frozen=True, kw_only=True):
     def offset(self) -> int:
         """How many stand before the page."""
         return self.token.offset
+
+    def question(self, fact: str, where: tuple[Condition, ...], columns: tuple[str, ...] = ()) -> Rows:
+        """Ask for the facts of the page, the oldest first, and one more if there is a next page."""
+        start, end = EVER
+        return Rows(
+            fact=fact, start=start, end=end, where=where, columns=columns, limit=self.size + 1, skip=self.offset
+        )
 
 
 def read_paging(exchange: Exchange) -> Paging:

@@ -38,8 +38,8 @@ def insights_door(
     annotations = Annotations(database, clock)
     rooms = (
         VoiceHandlers(calls),
-        MetricHandlers(recorder, calls),
-        EventHandlers(recorder, calls),
+        MetricHandlers(calls),
+        EventHandlers(calls),
         SummaryHandlers(recorder, calls, callers, annotations),
         AnnotationHandlers(annotations, calls),
         SettingHandlers(Flags(database), callers),

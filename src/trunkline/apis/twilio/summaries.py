@@ -59,7 +59,7 @@ class SummaryHandlers:
                 code=NOT_COMPLETE,
             )
         said = await self._annotations.of(leg.account.name, leg.row["leg_id"])
-        leg, _ = await self._calls.kin(leg)
+        leg = await self._calls.with_ids(leg)
         (totals,) = await self._summing.of([leg], exchange.at)
         url = f"{exchange.base_url}/v1/Voice/{leg.sid}/Summary"
         return json_response(self._summaries.write(leg, totals, said, url))
