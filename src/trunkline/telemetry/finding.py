@@ -10,18 +10,16 @@ from typing import Any
 import msgspec
 
 from trunkline.telemetry.conditions import DIMENSIONS
+from trunkline.telemetry.moments import CALLS, FEW, at, moments_of, whole
 from trunkline.telemetry.planner import Planner
-from trunkline.telemetry.questions import Condition, Row, Rows
+from trunkline.telemetry.questions import EVER, Condition, Row, Rows
 from trunkline.telemetry.store import Span, Store
 
 Places = Mapping[str, Sequence[Span]]
 """Where in time facts bear each of some ids."""
 
-_CALLS = "calls"
-OF_CALLS = frozenset({_CALLS, "call_events", "samples"})
+OF_CALLS = frozenset({CALLS, "call_events", "samples"})
 _MOST = 100
-_FEW = 1000
-_FEW_MOMENTS = 4
 _ROUNDS = 3
 _MOST_SPANS = 40  # what is borne in so many places is a number or a user, and no call
 _SPANS_AT_ONCE = 50
@@ -47,11 +45,21 @@ def found(store: Store, planner: Planner, question: Rows) -> list[tuple[Any, ...
     if not question.id:
         return store.answer(planner.rows(question))
     if question.fact in OF_CALLS:
-        confined = [one for one in question.where if isinstance(one, Condition) and one.column == "resource"]
-        places = _of_call(store, planner, question.id, confined)
+        confined = tuple(one for one in question.where if isinstance(one, Condition) and one.column == "resource")
+        is_for_legs = question.fact == CALLS and confined == question.where and not question.columns
+        call = whole(store, planner, question.id, question if is_for_legs else _legs(confined))
+        if call is not None and is_for_legs:
+            return _sorted(planner, question, call.legs)[question.skip : question.skip + question.limit]
+        places = _of_call(store, planner, question.id, confined) if call is None else call.places
     else:
         places = store.spans([question.id])
     return within(store, planner, places, question)
+
+
+def _legs(where: tuple[Condition, ...]) -> Rows:
+    """Ask for the ids of legs."""
+    start, end = EVER
+    return Rows(fact=CALLS, start=start, end=end, where=where, columns=("leg_id", "call_id", "foreign_ids"))
 
 
 def within(store: Store, planner: Planner, places: Places, question: Rows) -> list[tuple[Any, ...]]:
@@ -92,8 +100,8 @@ def _ordered(
     store: Store, planner: Planner, question: Rows, ids: Sequence[str], spans: list[tuple[datetime, datetime]]
 ) -> list[tuple[Any, ...]]:
     """Read rows in order; planning how to sort wide ones takes an engine longer than sorting a few takes us."""
-    rows = store.answer(planner.unordered(question, ids, spans, _FEW + 1))
-    if len(rows) > _FEW:
+    rows = store.answer(planner.unordered(question, ids, spans, FEW + 1))
+    if len(rows) > FEW:
         return store.answer(planner.rows(question, ids, spans))
     rows = _sorted(planner, question, rows)
     return rows[question.skip : question.skip + question.limit]
@@ -116,11 +124,10 @@ def near(
     An engine reads all legs of a moment sooner than it compares their ids. For a thread; see `found`.
     """
     places = store.spans(ids)
-    spans = {(span.first, span.last) for those in places.values() for span in those if span.table == _CALLS}
-    if spans and len(spans) <= _FEW_MOMENTS and all(first == last for first, last in spans):
-        rows = store.answer(planner.unordered(question, (), sorted(spans), _FEW + 1))
-        if len(rows) <= _FEW:
-            return _sorted(planner, question, rows), frozenset(first for first, _ in spans)
+    if moments := moments_of(places):
+        rows = at(store, planner, question, moments)
+        if rows is not None:
+            return _sorted(planner, question, rows), moments
     return within(store, planner, places, question), frozenset()
 
 
@@ -134,7 +141,7 @@ def kin(store: Store, planner: Planner, leg: Row, beside: Near) -> Kin:
     places = store.spans(sorted({*own, call_id} - {""}))
     if call_id in {"", *own}:
         return Kin(places=places, others=frozenset())
-    lie = [span for span in places[call_id] if span.table == _CALLS]
+    lie = [span for span in places[call_id] if span.table == CALLS]
     legs: Iterable[tuple[str, Iterable[str]]] = ()
     if all(span.first == span.last and span.first in beside.moments for span in lie):
         same = [row for row in beside.rows if (row["call_id"], row["resource"]) == (call_id, leg["resource"])]
@@ -154,7 +161,7 @@ def _of_call(store: Store, planner: Planner, wanted: str, where: Sequence[Condit
     places = store.spans([wanted])
     fresh = [wanted]
     for _ in range(_ROUNDS):
-        spans = _together(span for one in fresh for span in places[one] if span.table == _CALLS)
+        spans = _together(span for one in fresh for span in places[one] if span.table == CALLS)
         if not spans or len(spans) > _MOST_SPANS:
             break
         legs = store.answer(planner.call_ids(fresh, spans, where, _MOST))
@@ -175,7 +182,7 @@ def bearers(store: Store, planner: Planner, ids: Sequence[str]) -> tuple[list[st
     ends: list[datetime] = []
     for place in range(0, len(ids), _MOST):
         some = ids[place : place + _MOST]
-        spans = _together(span for those in store.spans(some).values() for span in those if span.table == _CALLS)
+        spans = _together(span for those in store.spans(some).values() for span in those if span.table == CALLS)
         if spans and len(spans) <= _MOST_SPANS:
             legs |= {leg_id for leg_id, _, _ in store.answer(planner.call_ids(some, spans, (), _MOST * _MOST))}
             ends += [spans[0][0], spans[-1][1]]
