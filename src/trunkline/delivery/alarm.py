@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 
 from trunkline.clock import Clock
 
@@ -28,10 +29,14 @@ class Alarm:
         self._rung.clear()
 
     async def _wait_at_most(self, seconds: float) -> None:
+        due_at = self._clock.now() + timedelta(seconds=seconds)  # the clock may be turned before the sleeper lies down
         rung = asyncio.ensure_future(self._rung.wait())
-        slept = asyncio.ensure_future(self._clock.sleep(seconds))
+        slept = asyncio.ensure_future(self._sleep_until(due_at))
         try:
             await asyncio.wait({rung, slept}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             rung.cancel()
             slept.cancel()
+
+    async def _sleep_until(self, moment: datetime) -> None:
+        await self._clock.sleep((moment - self._clock.now()).total_seconds())
