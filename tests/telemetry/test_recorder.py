@@ -359,6 +359,27 @@ def test_a_store_that_hangs_is_waited_for_only_so_long(tmp_path: Path) -> None:
     asyncio.run(work())
 
 
+def test_an_engine_that_gave_up_while_facts_were_loaded_is_opened_anew(tmp_path: Path) -> None:
+    """Where it stood, only the file knows then: it is read again, and what waits is loaded once."""
+
+    async def work() -> None:
+        async with opened(tmp_path) as rooms:
+            rooms.recorder.record(fact(1))
+            assert await rooms.count() == 1
+            rooms.store.fails = UnavailableError("no space")
+            rooms.recorder.record(fact(2))
+            with pytest.raises(UnavailableError):
+                await rooms.count()
+            rooms.store.inner.answer(Plan("SET GLOBAL debug_checkpoint_abort = 'before_header'"))
+            with pytest.raises(UnavailableError, match="be read"):
+                rooms.store.inner.answer(Plan("FORCE CHECKPOINT"))
+            rooms.store.fails = None
+            await until(lambda: rooms.store.appended == 2)
+            assert await rooms.count() == 2
+
+    asyncio.run(work())
+
+
 def test_a_batch_whose_commit_is_reported_as_failed_is_not_loaded_twice(tmp_path: Path) -> None:
     """Whether it took hold, only the store knows; it is asked."""
 

@@ -233,6 +233,7 @@ class Loader:
         loads nothing twice.
         """
         if self._at is None:
+            self._store.tidy(is_calm=False)  # a file that its engine gave up on tells nothing until it is opened anew
             self._at = self._store.loaded(self._process)
         facts: dict[str, list[Fact]] = defaultdict(list)
         last = self._at
