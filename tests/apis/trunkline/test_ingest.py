@@ -386,6 +386,46 @@ def test_a_chunk_that_is_none_is_refused(own: Any, given: str) -> None:
     assert own("GET", f"/imports/{FILE}?fact=nonsense").status == 400
 
 
+def tabled(count: int, **columns: Any) -> bytes:
+    """Write so many samples as Arrow that have the same in each column, given as an array of one."""
+    each = {name: pa.concat_arrays([array] * count) for name, array in columns.items()}
+    table = pa.table({"call_id": [str(number) for number in range(count)], **each})
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("count", [3, 5000])
+def test_of_two_entries_of_one_name_the_last_counts(own: Any, count: int) -> None:
+    """As in JSON, also in Arrow, whose maps may have both; nothing that comes beside them suffers."""
+    extra = pa.array([[("region", "a"), ("host", "b"), ("region", "c")]], pa.map_(pa.string(), pa.string()))
+    assert post(own, "samples", tabled(count, extra=extra)).json["accepted"] == count
+    assert ask(own, "samples.count", by=["extra.region", "extra.host"]) == [("c", "b", count)]
+
+
+@pytest.mark.parametrize("count", [3, 5000])
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+@pytest.mark.parametrize(("number", "why"), [(2**62, "lies ahead"), (-(2**62), "ten years ago")])
+def test_moments_of_arrow_beyond_the_calendar_are_refused(
+    own: Any, count: int, unit: str, number: int, why: str
+) -> None:
+    """Like every other moment that is none, in whichever unit."""
+    answer = post(own, "samples", tabled(count, happened_at=pa.array([number], pa.timestamp(unit))))
+    assert (answer.status, answer.json["target"]) == (400, "happened_at")
+    assert why in answer.json["detail"]
+
+
+@pytest.mark.parametrize("count", [3, 5000])
+def test_moments_of_arrow_are_taken_to_the_microsecond(own: Any, count: int) -> None:
+    """In whichever unit and zone, known here or not."""
+    for zone in (None, "Europe/Zagreb", "Nowhere/Land"):
+        happened = pa.array([1_795_262_340_123_456_789], pa.timestamp("ns", zone))
+        assert post(own, "samples", tabled(count, happened_at=happened)).json["accepted"] == count
+    found = own("POST", "/facts", json={"fact": "samples", "limit": 1000}).json["rows"]
+    assert {row["happened_at"] for row in found} == {"2026-11-21T11:59:00.123456Z"}
+
+
 # --- the parser, whatever comes ---
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

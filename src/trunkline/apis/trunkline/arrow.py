@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from trunkline.clock import EPOCH
 from trunkline.errors import InvalidError, TooLargeError
 
 _FILE = b"ARROW1"
 _STREAM = b"\xff\xff\xff\xff"
 _SLICE = 500
 _RECORD_BATCH = 3
+_UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_ENDS_S = [(moment - EPOCH) // timedelta(seconds=1) for moment in (_FIRST, _LAST)]
 _BROKEN = "The body is no Arrow stream or file that can be read: {}."
 
 
@@ -42,22 +47,35 @@ def table(body: bytes, most: int) -> Any:
         raise InvalidError(_BROKEN.format(str(error).partition("\n")[0][:200]), target="body") from error
     if sum(batch.num_rows for batch in batches) > most:
         raise TooLargeError(f"At most {most} facts are taken at once.")
-    return pa.Table.from_batches(batches, schema)
+    found = pa.Table.from_batches(batches, schema)
+    for place, field in enumerate(schema):
+        if pa.types.is_timestamp(field.type):
+            found = found.set_column(place, field.name, _moments(found.column(place)))
+    return found
+
+
+def _moments(values: Any) -> Any:
+    """Return moments to the microsecond, in UTC; what lies beyond the calendar becomes its end."""
+    in_a_second = _UNITS[values.type.unit]
+    low, high = (max(-(2**63), min(end * in_a_second, 2**63 - 1)) for end in _ENDS_S)
+    numbers = pc.min_element_wise(values.cast(pa.int64()), high, skip_nulls=False)
+    numbers = pc.max_element_wise(numbers, low, skip_nulls=False)
+    if in_a_second > _UNITS["us"]:
+        numbers = pc.divide(numbers, in_a_second // _UNITS["us"])
+    else:
+        numbers = pc.multiply(numbers, _UNITS["us"] // in_a_second)
+    return numbers.cast(pa.timestamp("us", "UTC"))
 
 
 def rows(those: Any, first: int) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield each row of a table with its number, counted from that of the first; what is null is left out."""
     number = first - 1
+    maps = [field.name for field in those.schema if pa.types.is_map(field.type)]
     for start in range(0, those.num_rows, _SLICE):
-        for row in those.slice(start, _SLICE).to_pylist(maps_as_pydicts="lossy"):
+        for row in those.slice(start, _SLICE).to_pylist():
             number += 1
-            yield number, {name: _plain(value) for name, value in row.items() if value is not None}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime) and value.tzinfo is None:
-        return value.replace(tzinfo=UTC)
-    return value
+            given = {name: value for name, value in row.items() if value is not None}
+            yield number, given | {name: dict(given[name]) for name in maps if name in given}
 
 
 def _check_types(schema: Any) -> None:

@@ -228,7 +228,16 @@ def _sound_map(column: Column, values: Any) -> Any:
     )
     if largest > (column.rule.longest or largest) or values.items.null_count or not texts_sound:
         raise NotPlainError
+    if largest > 1 and _has_twice(values):
+        raise NotPlainError  # of which the last counts: no store takes both
     return values
+
+
+def _has_twice(values: Any) -> bool:
+    """Tell whether an entry of a map has the name of another one of it."""
+    names = pa.ListArray.from_arrays(values.offsets, values.keys)
+    named = pa.table([pc.list_parent_indices(names), names.flatten()], names=["map", "name"])
+    return bool(len(named.group_by(["map", "name"]).aggregate([])) < len(named))
 
 
 def _keeps(column: Column, values: Any) -> bool:
