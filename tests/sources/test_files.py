@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import json
+import random
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from trunkline import config
 from trunkline.catalogue.columns import columns
 from trunkline.catalogue.facts import Call
 from trunkline.errors import InvalidError
@@ -250,3 +254,18 @@ def test_a_row_of_wild_quotes_does_not_swallow_the_file(tmp_path: Path) -> None:
     file = looked(tmp_path, "calls.csv", 'leg_id,sender\na,"b"c\nd,e\n')
     assert [line for line, _, _ in refused(file)] == [2]
     assert rows(file) == [{"leg_id": "d", "sender": "e"}]
+
+
+@pytest.mark.parametrize("form", ["ndjson", "parquet"])
+def test_what_cannot_be_packed_goes_into_bodies_that_a_server_takes(tmp_path: Path, form: str) -> None:
+    """However long its rows are, and wherever the long ones stand: keys and tokens are as good as random."""
+    chance = random.Random(1)
+    legs = [base64.b64encode(chance.randbytes(1200 if n < 4000 else 60)).decode() for n in range(20_000)]
+    file = tmp_path / f"calls.{form}"
+    if form == "ndjson":
+        file.write_text("".join(json.dumps({"leg_id": leg[:80], "extra": {"token": leg}}) + "\n" for leg in legs))
+    else:
+        pq.write_table(pa.table({"leg_id": [leg[:80] for leg in legs], "extra.token": legs}), file)
+    chunks = list(FactFile(file).chunks())
+    assert max(len(chunk.body()) for chunk in chunks) <= config.Settings().max_body_bytes
+    assert [line for chunk in chunks for line in chunk.lines] == list(range(1, 20_001))

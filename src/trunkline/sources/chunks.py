@@ -13,7 +13,8 @@ from trunkline.catalogue.facts import Fact
 from trunkline.sources.rules import Place, Refused, Shape
 
 MOST_ROWS = 40_000
-MOST_BYTES = 8_000_000
+MOST_BYTES = 4_000_000
+"""What cannot be packed has to go into one body all the same, of which a server takes 4 MiB unless told otherwise."""
 LONGEST_LINE = 65_536
 # a part of every chunk's name: who changes how files are cut changes it as well
 MARK = f"trunkline import 1: {MOST_ROWS} rows, {MOST_BYTES} bytes, {LONGEST_LINE} a line\n".encode()

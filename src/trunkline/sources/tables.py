@@ -96,11 +96,13 @@ def _regrouped(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def _parts(table: pa.Table) -> Iterator[pa.Table]:
-    """Cut wide rows into as many parts as their bytes need, all but the last of as many rows."""
-    size = sum(_size(column) for column in table.columns)
-    rows = -(-table.num_rows // max(1, -(-size // MOST_BYTES)))
-    for start in range(0, table.num_rows, rows):
-        yield table.slice(start, rows)
+    """Cut wide rows in halves until each part has no more bytes than a chunk may have."""
+    if table.num_rows < 2 or sum(_size(column) for column in table.columns) <= MOST_BYTES:
+        yield table
+        return
+    half = -(-table.num_rows // 2)
+    yield from _parts(table.slice(0, half))
+    yield from _parts(table.slice(half))
 
 
 def _size(column: pa.ChunkedArray) -> int:
