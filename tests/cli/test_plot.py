@@ -49,6 +49,14 @@ def test_lines_show_each_split_over_time() -> None:
     assert [*plot.lines(answer(at=[], n=[]), [], ["n"], later, 80)] == ["n"]
 
 
+def test_splits_that_begin_alike_stay_lines_of_their_own() -> None:
+    """Users of a resource share the first 43 characters of their ids, of which 40 are shown."""
+    users = [f"8:acs:8d0de54a-ca74-4b37-89d5-9d14a3b28f80_{number}" for number in (1, 2)]
+    found = answer(START + timedelta(hours=1), at=[START, START], caller=users, n=[7, 3])
+    drawn = [*plot.lines(found, ["caller"], ["n"], plot.steps("hour", "UTC"), 80)]
+    assert [line.rpartition("  ")[2] for line in drawn[1:]] == ["7 to 7", "3 to 3"]
+
+
 @pytest.mark.parametrize(
     ("step", "count", "wanted"),
     [

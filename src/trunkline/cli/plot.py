@@ -57,12 +57,13 @@ def lines(answer: Answer, by: Sequence[str], measures: Sequence[str], later: Lat
     places = {moment: place for place, moment in enumerate(_moments(answer, later))}
     for measure in measures:
         yield measure
-        drawn: dict[str, list[float | None]] = {}
+        drawn: dict[tuple[Any, ...], tuple[str, list[float | None]]] = {}
         for row in answer:
-            values = drawn.setdefault(label(row, by), [None] * len(places))
+            split = tuple(row[name] for name in by)  # labels are cut, and may be alike
+            _, values = drawn.setdefault(split, (label(row, by), [None] * len(places)))
             values[places[row[answer.at]]] = row[measure]
-        name_width = max(map(len, drawn), default=0)
-        for name, values in drawn.items():
+        name_width = max((len(name) for name, _ in drawn.values()), default=0)
+        for name, values in drawn.values():
             known = [value for value in values if value is not None]
             span = f"{number(min(known))} to {number(max(known))}" if known else ""
             yield f"{name:<{name_width}}  {_spark(values, max(10, width - name_width - 24))}  {span}".rstrip()
