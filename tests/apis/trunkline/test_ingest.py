@@ -448,6 +448,14 @@ def read(kind: type[Fact], body: bytes, media_type: str = "") -> tuple[Reading, 
     return reading, facts
 
 
+def test_bodies_of_ever_other_sizes_leave_no_memory_behind() -> None:
+    """As the parts of a file are, whose lines are not all as long."""
+    before = pa.total_allocated_bytes()
+    for many in range(20_000, 20_015):
+        assert len(Reading(Sample, lambda _: "r", NOW).batch(Body(b'{"call_id":"c"}\n' * many, "", ""))) == many
+    assert pa.total_allocated_bytes() - before < 20_000_000
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     body=st.binary(max_size=300) | st.lists(st.sampled_from([b"{", b"}", b"[", b'"', b"\n", b":", b"1"])).map(b"".join)

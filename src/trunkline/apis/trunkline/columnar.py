@@ -25,6 +25,7 @@ from trunkline.telemetry.batches import empty_maps, schema
 
 _UTC = pa.timestamp("us", tz="UTC")
 _PIECE = 32 * 1024
+_MOST_KEPT = 5000
 
 
 def _is_text(kind: Any) -> bool:
@@ -200,9 +201,13 @@ def _pieces(body: bytes) -> Iterator[bytes]:
         begin = end
 
 
-@lru_cache(1000)
 def _blank(name: str, kind: type[Fact], count: int) -> Any:
-    """Return a column in which nothing is given."""
+    """Return a column in which nothing is given; long ones are not kept: there would be hundreds of MB of them."""
+    return (_kept_blank if count <= _MOST_KEPT else _kept_blank.__wrapped__)(name, kind, count)
+
+
+@lru_cache(1000)
+def _kept_blank(name: str, kind: type[Fact], count: int) -> Any:
     column = columns(kind)[name]
     if column.is_map:
         return empty_maps(count)
