@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -254,6 +255,27 @@ def test_a_file_of_the_index_is_only_a_copy(
     assert file.read_bytes() == whole
     assert ("is damaged, and made anew" in caplog.text) == (spoil == "one byte")
     store.close()
+
+
+def test_whatever_becomes_of_the_end_of_a_file_no_id_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says where everything lies: what does not fit is refused, or found out as a file of other runs."""
+    monkeypatch.setattr(store_module, "FLUSHED", 1)
+    monkeypatch.setattr(index, "SLICE", 25)
+    store = DuckDBStore(tmp_path / "facts.duckdb")
+    append(store, {"requests": [request(number) for number in range(60)]})
+    store.tidy()
+    store.close()
+    (file,) = (tmp_path / "facts.ids").iterdir()
+    whole, told = file.read_bytes(), runs.RunFile(file).contents
+    assert len(told.segments) > 1
+    for place in range(whole.rindex(b'{"first"'), len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with suppress(ValueError):
+            found = runs.RunFile(file)
+            list(found.check())
+            assert found.contents.segments == told.segments, place
+            assert found.contents != told, place
+            assert found.contents.first <= found.contents.last, place
 
 
 def test_files_that_cannot_be_written_are_done_without(

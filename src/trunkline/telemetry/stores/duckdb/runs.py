@@ -30,6 +30,7 @@ HASHES = 1 << 64
 """So many hashes there may be."""
 _MAGIC = b"trunkline ids 1\n"
 _COLUMNS: tuple[Literal["Q", "q", "B"], ...] = ("Q", "q", "q", "B")
+_WIDTH = 25
 _ENDING = 24
 _ALIGNED = 8
 _PIECE = 4 * 1024 * 1024
@@ -50,6 +51,15 @@ class Contents(msgspec.Struct, frozen=True):
         """How many entries it has."""
         return sum(many for _, many, _ in self.segments)
 
+    def fits(self, size: int) -> bool:
+        """Tell whether so many bytes are segments one after the other, and nothing else."""
+        end = 0
+        for place, many, _ in self.segments:
+            if place != end or many < 1:
+                return False
+            end += -(-many * _WIDTH // _ALIGNED) * _ALIGNED
+        return end == size and self.first <= self.last
+
 
 class Segment:
     """Entries that lie one column after the other in memory, in order of their hashes, which lie in [low, high)."""
@@ -57,6 +67,11 @@ class Segment:
     def __init__(self, columns: Iterable[memoryview[int]], low: int = 0, high: int = HASHES) -> None:
         self._hashes, self._firsts, self._lasts, self._facts = columns
         self._low, self._width = low, high - low
+
+    @property
+    def lowest(self) -> int:
+        """The first of its hashes; raises IndexError where it has none."""
+        return self._hashes[0]
 
     def of(self, hashed: int) -> Iterator[Entry]:
         """Yield the entries of a hash."""
@@ -112,6 +127,8 @@ class RunFile:
         except msgspec.MsgspecError as error:
             raise ValueError(f"{file} does not tell what it holds") from error
         self._body = data[: -_ENDING - told]
+        if not self.contents.fits(len(self._body)):
+            raise ValueError(f"{file} is not whole")
         self._lowest = [lowest for _, _, lowest in self.contents.segments]
         ends = pairwise([*self._lowest, HASHES])
         self._segments = [
@@ -125,8 +142,6 @@ class RunFile:
             end = place + many * (1 if kind == "B" else 8)
             columns.append(self._body[place:end].cast(kind))
             place = end
-        if len(columns[-1]) != many:
-            raise ValueError(f"{self.file} is not whole")
         return Segment(columns, low, high)
 
     def check(self) -> Iterator[None]:
@@ -135,7 +150,8 @@ class RunFile:
         for place in range(0, len(self._body), _PIECE):
             found = zlib.crc32(self._body[place : place + _PIECE], found)
             yield
-        if found != self.contents.checksum:
+        lowest = [one.lowest for one in self._segments]
+        if (found, lowest) != (self.contents.checksum, self._lowest):
             raise ValueError(f"{self.file} does not hold what was written")
 
     def of(self, hashed: int) -> Iterator[Entry]:
