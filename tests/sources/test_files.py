@@ -269,3 +269,21 @@ def test_what_cannot_be_packed_goes_into_bodies_that_a_server_takes(tmp_path: Pa
     chunks = list(FactFile(file).chunks())
     assert max(len(chunk.body()) for chunk in chunks) <= config.Settings().max_body_bytes
     assert [line for chunk in chunks for line in chunk.lines] == list(range(1, 20_001))
+
+
+@pytest.mark.parametrize(
+    ("moment", "told"),
+    [
+        (pa.array([1_795_262_340_123_456_789], pa.timestamp("ns")), "2026-11-21 11:59:00.123456+00:00"),
+        (pa.array([1_795_262_340_123_456], pa.timestamp("us", "Nowhere/Land")), "2026-11-21 11:59:00.123456+00:00"),
+        (pa.array([2**62], pa.timestamp("s")), "9999-12-31 23:59:59+00:00"),
+    ],
+)
+def test_a_row_is_told_whatever_moments_it_has(tmp_path: Path, moment: Any, told: str) -> None:
+    """Also those that Python has not, which has neither nanoseconds nor such zones and years."""
+    table = pa.table({"call_id": ["a"], "mos": [9.0], "happened_at": moment})
+    with pa.OSFile(str(tmp_path / "samples.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    (chunk,) = FactFile(tmp_path / "samples.arrow").chunks()
+    assert [str(row["happened_at"]) for row in chunk.rows()] == [told]
+    assert str(chunk.row(1)["happened_at"]) == told

@@ -13,6 +13,7 @@ from trunkline.errors import InvalidError
 from trunkline.sources.chunks import MOST_BYTES, MOST_ROWS, Chunk, Cutter, Plan, TableChunk
 from trunkline.sources.packing import CutOffError
 from trunkline.sources.rules import Shape
+from trunkline.telemetry.batches import in_utc
 
 _READ_AT_ONCE = 5_000
 
@@ -65,7 +66,7 @@ def _chunks(plan: Plan, after: int, batches: Iterator[pa.RecordBatch]) -> Iterat
     """Yield the rows of the batches in chunks, whose places do not depend on the batches'."""
     shape = Shape(plan.kind, plan.places)
     number, first = 0, 1
-    for table in _regrouped(batches):
+    for table in map(in_utc, _regrouped(batches)):
         for part in _parts(table):
             number += 1
             if number > after:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trunkline.catalogue.columns import Column, columns
 from trunkline.catalogue.facts import Fact
+from trunkline.clock import EPOCH
 
 _TYPES: dict[Any, Any] = {
     str: pa.string(),
@@ -21,6 +23,10 @@ _TYPES: dict[Any, Any] = {
     datetime: pa.timestamp("us"),
     dict[str, str]: pa.map_(pa.string(), pa.string()),
 }
+
+_UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_ENDS_S = [(moment - EPOCH) // timedelta(seconds=1) for moment in (_FIRST, _LAST)]
 
 
 @cache
@@ -48,6 +54,29 @@ def empty_maps(count: int) -> Any:
     """Return a column of that many maps in which nothing is."""
     offsets = pa.array([0] * (count + 1), type=pa.int32())
     return pa.MapArray.from_arrays(offsets, pa.array([], type=pa.string()), pa.array([], type=pa.string()))
+
+
+def in_utc(rows: Any) -> Any:
+    """Return a foreign table with moments that can be read as Python's: to the microsecond, in UTC.
+
+    Those without a zone are UTC; what lies beyond the calendar becomes its end.
+    """
+    for place, field in enumerate(rows.schema):
+        if pa.types.is_timestamp(field.type):
+            rows = rows.set_column(place, field.name, _moments(rows.column(place)))
+    return rows
+
+
+def _moments(values: Any) -> Any:
+    in_a_second = _UNITS[values.type.unit]
+    low, high = (max(-(2**63), min(end * in_a_second, 2**63 - 1)) for end in _ENDS_S)
+    numbers = pc.min_element_wise(values.cast(pa.int64()), high, skip_nulls=False)
+    numbers = pc.max_element_wise(numbers, low, skip_nulls=False)
+    if in_a_second > _UNITS["us"]:
+        numbers = pc.divide(numbers, in_a_second // _UNITS["us"])
+    else:
+        numbers = pc.multiply(numbers, _UNITS["us"] // in_a_second)
+    return numbers.cast(pa.timestamp("us", "UTC"))
 
 
 def _array(column: Column, values: list[Any]) -> Any:

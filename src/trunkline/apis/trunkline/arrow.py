@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from trunkline.clock import EPOCH
 from trunkline.errors import InvalidError, TooLargeError
+from trunkline.telemetry.batches import in_utc
 
 _FILE = b"ARROW1"
 _STREAM = b"\xff\xff\xff\xff"
 _SLICE = 500
 _RECORD_BATCH = 3
-_UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-_ENDS_S = [(moment - EPOCH) // timedelta(seconds=1) for moment in (_FIRST, _LAST)]
 _BROKEN = "The body is no Arrow stream or file that can be read: {}."
 
 
@@ -47,24 +42,7 @@ def table(body: bytes, most: int) -> Any:
         raise InvalidError(_BROKEN.format(str(error).partition("\n")[0][:200]), target="body") from error
     if sum(batch.num_rows for batch in batches) > most:
         raise TooLargeError(f"At most {most} facts are taken at once.")
-    found = pa.Table.from_batches(batches, schema)
-    for place, field in enumerate(schema):
-        if pa.types.is_timestamp(field.type):
-            found = found.set_column(place, field.name, _moments(found.column(place)))
-    return found
-
-
-def _moments(values: Any) -> Any:
-    """Return moments to the microsecond, in UTC; what lies beyond the calendar becomes its end."""
-    in_a_second = _UNITS[values.type.unit]
-    low, high = (max(-(2**63), min(end * in_a_second, 2**63 - 1)) for end in _ENDS_S)
-    numbers = pc.min_element_wise(values.cast(pa.int64()), high, skip_nulls=False)
-    numbers = pc.max_element_wise(numbers, low, skip_nulls=False)
-    if in_a_second > _UNITS["us"]:
-        numbers = pc.divide(numbers, in_a_second // _UNITS["us"])
-    else:
-        numbers = pc.multiply(numbers, _UNITS["us"] // in_a_second)
-    return numbers.cast(pa.timestamp("us", "UTC"))
+    return in_utc(pa.Table.from_batches(batches, schema))
 
 
 def rows(those: Any, first: int) -> Iterator[tuple[int, dict[str, Any]]]:
