@@ -97,6 +97,21 @@ def test_a_direction_chooses_the_readings(insights: Insights) -> None:
         assert {one["direction"] for one in page["metrics"]} == ({stream} - {"unknown"})
 
 
+def test_a_sensor_s_reading_without_a_direction_is_one_of_both(insights: Insights) -> None:
+    """It is found by the direction that it is shown with, and by no other; a gateway's stays unknown."""
+    insights.post("calls", {"leg_id": "leg", "capability": "webrtc", "happened_at": AT})
+    insights.post("samples", *({"call_id": "leg", "edge": edge, "happened_at": AT} for edge in ("sdk", "client")))
+
+    def found(**query: str) -> list[tuple[str, str]]:
+        page = insights.get("leg/Metrics", Edge="all", **query)
+        return sorted((one["edge"], one["direction"]) for one in page["metrics"])
+
+    assert found() == [("client_edge", "unknown"), ("sdk_edge", "both")]
+    assert found(Direction="both") == [("sdk_edge", "both")]
+    assert found(Direction="unknown") == [("client_edge", "unknown")]
+    assert found(Direction="inbound") == []
+
+
 def test_a_gateway_shows_what_it_counted_of_its_direction(insights: Insights) -> None:
     """Received packets of what came in, sent ones of what went out; no score, no round trip."""
     call(insights, "sip")

@@ -16,9 +16,9 @@ from trunkline.apis.twilio.errors import bad
 from trunkline.apis.twilio.pages import paged, read_paging
 from trunkline.apis.twilio.totals import SCORED, score_of
 from trunkline.catalogue.twilio.words import turned, words
-from trunkline.telemetry.questions import Condition, Rows
+from trunkline.telemetry.questions import Condition, Either, Rows
 
-SDK = "sdk"
+SDK, _UNKNOWN = "sdk", "unknown"
 _KNOWN = ("edge", "direction", "extra")
 
 
@@ -59,14 +59,14 @@ class MetricHandlers:
             "call_sid": leg.sid,
             "account_sid": leg.account.sid,
             "edge": self._edges[edge],
-            "direction": "both" if edge == SDK and row["direction"] == "unknown" else row["direction"],
+            "direction": "both" if edge == SDK and row["direction"] == _UNKNOWN else row["direction"],
             **self._blank,
         }
         if edge == SDK:
             block = self._sdk.fill(row)
             _score(block, row)
             shown[self._edges[edge]] = block
-        elif edge != "unknown":
+        elif edge != _UNKNOWN:
             shown[self._edges[edge]] = self._gateways[row["direction"]].fill(row)
         return shown
 
@@ -78,12 +78,16 @@ def _score(block: dict[str, Any], row: Mapping[str, Any]) -> None:
         block.setdefault("interval", {})["mos"] = {"value": score}
 
 
-def _streams(exchange: Exchange) -> tuple[Condition, ...]:
-    """Read which direction is asked for; raises InvalidError."""
+def _streams(exchange: Exchange) -> tuple[Condition | Either, ...]:
+    """Read which direction is asked for, as it is shown; raises InvalidError."""
     text = exchange.query.get("direction")
     if text is None:
         return ()
     stream = words().streams.get(text)
     if stream is None:
         raise bad("Direction", f"it is one of {', '.join(words().streams)}.")
-    return (Condition(column="direction", values=(stream,)),)
+    named = Condition(column="direction", values=(stream,))
+    if stream == "both":
+        nameless = Condition(column="direction", values=(_UNKNOWN,))
+        return (Either(of=((named,), (nameless, Condition(column="edge", values=(SDK,))))),)
+    return (named, Condition(column="edge", values=(SDK,), op="is not")) if stream == _UNKNOWN else (named,)
