@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -276,6 +277,15 @@ def test_later_pages_are_about_the_time_of_the_first(calls: Insights) -> None:
     assert seen == ENDED[::-1]
     back = calls.get(page["meta"]["previous_page_url"])
     assert [NAMES[one["call_sid"]] for one in back["call_summaries"]] == seen[3:6]
+
+
+@pytest.mark.parametrize("end", [253_402_300_800_000_000, 2**62, -1])
+def test_a_token_of_no_time_is_refused(calls: Insights, end: int) -> None:
+    """Nobody was given one; the last moment that there is makes an empty page."""
+    token = base64.b64encode(f'{{"start":0,"end":{end}}}'.encode()).decode()
+    assert error_of(calls.ask("Summaries", PageToken=f"PT{token}")) == (400, 20001)
+    last = base64.b64encode(b'{"start":253402300799999999,"end":253402300799999999}').decode()
+    assert calls.get("Summaries", PageToken=f"PT{last}")["call_summaries"] == []
 
 
 def test_a_list_is_of_one_account(calls: Insights) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -16,11 +17,13 @@ import msgspec
 
 from trunkline.api.exchange import Exchange
 from trunkline.apis.twilio.errors import bad
-from trunkline.telemetry.questions import EVER, Condition, Rows
+from trunkline.clock import microseconds
+from trunkline.telemetry.questions import EVER, Condition, Either, Rows
 
 MOST = 1000
 USUAL = 50
 _FARTHEST = 2**31
+_LAST_US = microseconds(datetime.max.replace(tzinfo=UTC))
 _OWN = {"pagesize", "page", "pagetoken"}
 _WHOLE = re.compile(r"\d{1,10}", re.ASCII)
 
@@ -45,7 +48,7 @@ class Paging(msgspec.Struct, frozen=True, kw_only=True):
         """How many stand before the page."""
         return self.token.offset
 
-    def question(self, fact: str, where: tuple[Condition, ...], columns: tuple[str, ...] = ()) -> Rows:
+    def question(self, fact: str, where: tuple[Condition | Either, ...], columns: tuple[str, ...] = ()) -> Rows:
         """Ask for the facts of the page, the oldest first, and one more if there is a next page."""
         start, end = EVER
         return Rows(
@@ -122,7 +125,7 @@ def _token(text: str) -> Token:
             found = msgspec.json.decode(unpacked, type=Token)
         except (binascii.Error, ValueError, msgspec.DecodeError) as error:
             raise wrong from error
-    if not 0 <= found.offset < _FARTHEST or not 0 <= found.start <= found.end:
+    if not 0 <= found.offset < _FARTHEST or not 0 <= found.start <= found.end <= _LAST_US:
         raise wrong
     return found
 
