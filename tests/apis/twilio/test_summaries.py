@@ -288,6 +288,16 @@ def test_a_token_of_no_time_is_refused(calls: Insights, end: int) -> None:
     assert calls.get("Summaries", PageToken=f"PT{last}")["call_summaries"] == []
 
 
+def test_what_was_said_is_found_after_a_piece_came_late(calls: Insights) -> None:
+    """It was said when only the end of the call was known; then came when it began, hours before."""
+    calls.post("calls", {"leg_id": "late", "outcome": "answered", "ended_at": "2026-11-21T11:50:00Z"})
+    assert calls.form("late/Annotation", Incident="known", CallScore="4").status == 200
+    calls.post("calls", {"leg_id": "late", "happened_at": "2026-11-21T09:00:00Z"})
+    for said in ({}, {"CallScoreAnnotation": "4"}):
+        page = calls.get("Summaries", StartTime="4h", EndTime="2h", **said)
+        assert [one["call_sid"] for one in page["call_summaries"]] == [derived("late")]
+
+
 def test_a_list_is_of_one_account(calls: Insights) -> None:
     """The caller's own, or a subaccount that it names; never a parent's, a sibling's or a stranger's."""
     child = calls.of("child", "trunkline")

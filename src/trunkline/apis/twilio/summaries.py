@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -25,10 +25,12 @@ from trunkline.clock import EPOCH, from_microseconds, microseconds
 from trunkline.errors import NotFoundError
 from trunkline.services.annotations import Annotations
 from trunkline.services.resources import Resource
-from trunkline.telemetry.questions import Condition, Row, Rows
+from trunkline.telemetry.questions import EVER, Condition, Row, Rows
 from trunkline.telemetry.recorder import Recorder
 
 _LEGS_AT_ONCE = 2000
+_LATER = timedelta(days=1)
+"""So much later than it is known by now a call may have seemed to begin when something was said of it."""
 
 
 class SummaryHandlers:
@@ -112,7 +114,8 @@ class SummaryHandlers:
         if not wanted.said:
             return await self._recorder.rows(question)
         # what people said is kept elsewhere: of those of whom it was said the best of each part, and the best of these
-        said = await self._annotations.within(account.name, wanted.start, wanted.end)
+        latest = wanted.end + min(_LATER, EVER[1] - wanted.end)
+        said = await self._annotations.within(account.name, wanted.start, latest)
         legs = [one.leg_id for one in said if all(holds(one) for holds in wanted.said)]
         best: list[Row] = []
         for place in range(0, len(legs), _LEGS_AT_ONCE):
