@@ -188,6 +188,37 @@ def test_a_call_s_own_sid_is_shown_wherever_it_stands(insights: Insights) -> Non
     assert insights.get("fourth")["sid"] == "CA" + "d" * 32
 
 
+def test_a_sid_is_shown_of_one_leg_alone(insights: Insights) -> None:
+    """Of several that share it by their call, of the first without one of its own; each is found by what is shown."""
+    shared, taken = "CA" + "a" * 32, "CA" + "b" * 32
+    insights.post(
+        "calls",
+        *(
+            {"leg_id": leg, "call_id": call, "happened_at": f"2026-11-21T11:{minute}:00Z", "ended_at": AT, **more}
+            for leg, call, minute, more in (
+                ("second", shared, 52, {}),
+                ("first", shared, 51, {}),
+                ("zeroth", shared, 50, {"foreign_ids": {"theirs": "CA" + "c" * 32}}),
+                ("borrower", taken, 50, {}),
+                ("owner", taken, 55, {"foreign_ids": {"theirs": taken}}),
+            )
+        ),
+    )
+    expected = {
+        "second": derived("second"),
+        "first": shared,
+        "zeroth": "CA" + "c" * 32,
+        "borrower": derived("borrower"),
+        "owner": taken,
+    }
+    listed = [one["call_sid"] for one in insights.get("Summaries")["call_summaries"]]
+    assert sorted(listed) == sorted(expected.values())
+    for leg, sid in expected.items():
+        for wanted in (leg, sid, derived(leg)):
+            assert insights.get(wanted)["sid"] == sid
+            assert insights.get(f"{wanted}/Summary")["call_sid"] == sid
+
+
 def test_each_leg_of_a_call_shows_its_own_readings(insights: Insights) -> None:
     """What bears the leg's id stands at it alone; what bears an id that is no leg's stands at every leg."""
     insights.post(

@@ -14,7 +14,7 @@ from trunkline.catalogue.twilio.sids import call_sid, derived, is_call
 from trunkline.catalogue.twilio.words import words
 from trunkline.services.resources import Resource
 from trunkline.telemetry.finding import Near
-from trunkline.telemetry.questions import EVER, Condition, Row, Rows
+from trunkline.telemetry.questions import EVER, Condition, Either, Row, Rows
 from trunkline.telemetry.recorder import Recorder
 
 _MOST_LEGS = 100
@@ -70,7 +70,8 @@ class Calls:
         for name in self._callers.family(exchange):
             for leg in legs:
                 if leg["resource"] == name:
-                    return msgspec.structs.replace(self.shown(leg), beside=near)
+                    found = msgspec.structs.replace(self.shown(leg), beside=near)
+                    return found if found.sid == wanted else (await self._told_apart([found]))[0]
         if not is_call(wanted):
             raise bad("CallSid", "it is CA and 32 hexadecimal digits.")
         if legs:
@@ -91,24 +92,50 @@ class Calls:
         return await self._recorder.rows_of_kin(leg.row, leg.beside, lambda kin: question(with_ids(leg, kin.others)))
 
     async def with_kin(self, legs: Sequence[Leg]) -> list[Leg]:
-        """Return calls of one account, each with the ids that its readings and events may bear."""
+        """Return calls of one account as they are listed, each with the ids that its readings and events may bear."""
+        legs = await self._told_apart(legs)
         shared = {leg.row["call_id"] for leg in legs if leg.row["call_id"] not in {"", leg.row["leg_id"]}}
         others: set[str] = set()
         if shared:
-            moments = [leg.row["happened_at"] for leg in legs]
-            question = Rows(
-                fact="calls",
-                start=min(moments) - _APART,
-                end=max(moments) + _APART,
-                where=(
-                    Condition(column="resource", values=(legs[0].account.name,)),
-                    Condition(column="leg_id", values=tuple(shared)),
-                ),
-                columns=("leg_id",),
-                limit=len(shared),
-            )
-            others = {row["leg_id"] for row in await self._recorder.rows(question)}
+            named = Condition(column="leg_id", values=tuple(shared))
+            others = {row["leg_id"] for row in await self._beside(legs, named, len(shared))}
         return [with_ids(leg, others) for leg in legs]
+
+    async def _told_apart(self, legs: Sequence[Leg]) -> list[Leg]:
+        """Return calls of one account, each with an SID that finds it: their call's is the first one's alone."""
+        borrowed = {leg.sid for leg in legs if not _is_named(leg.row, leg.sid)}
+        if not borrowed:
+            return list(legs)
+        columns = ("leg_id", "call_id")
+        bearing = Either(of=tuple((Condition(column=name, values=tuple(borrowed)),) for name in columns))
+        own: dict[str, str] = {}
+        first: dict[str, str] = {}
+        for row in await self._beside(legs, bearing, _MOST_LEGS * len(borrowed)):
+            for sid in borrowed.intersection((row["leg_id"], row["call_id"])):
+                if _is_named(row, sid):
+                    own.setdefault(sid, row["leg_id"])
+                elif sid_of(row) == sid:
+                    first.setdefault(sid, row["leg_id"])
+        shown = first | own
+        return [
+            leg
+            if shown.get(leg.sid, leg.row["leg_id"]) == leg.row["leg_id"]
+            else msgspec.structs.replace(leg, sid=derived(leg.row["leg_id"]))
+            for leg in legs
+        ]
+
+    async def _beside(self, legs: Sequence[Leg], which: Condition | Either, many: int) -> list[Row]:
+        """Return legs of the account of some, which begin near to them, the oldest first."""
+        moments = [leg.row["happened_at"] for leg in legs]
+        question = Rows(
+            fact="calls",
+            start=min(moments) - _APART,
+            end=max(moments) + _APART,
+            where=(Condition(column="resource", values=(legs[0].account.name,)), which),
+            columns=("leg_id", "call_id", "foreign_ids"),
+            limit=many,
+        )
+        return await self._recorder.rows(question)
 
 
 def with_ids(leg: Leg, others: Container[str]) -> Leg:
