@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.insights import Insights
+from trunkline.catalogue.twilio.sids import derived
 
 AT = "2026-11-21T11:59:00Z"
 
@@ -161,3 +162,27 @@ def test_a_call_s_tags_are_shown_where_they_belong(insights: Insights) -> None:
     tagged = insights.get("Summaries", HasTag="true")["call_summaries"]
     assert [one["call_sid"] for one in tagged] == [found["call_sid"]]
     assert len(insights.get("Summaries", HasTag="false")["call_summaries"]) == 1
+
+
+def test_a_list_tells_of_each_leg_what_its_own_summary_does(insights: Insights) -> None:
+    """What bears an id that is another leg's own, be it the other system's, is not shown at its call's other legs."""
+    theirs = "CA" + "5" * 32
+    at = {"happened_at": AT, "ended_at": AT, "capability": "phone"}
+    insights.post(
+        "calls",
+        {"leg_id": "parent", "call_id": theirs, "foreign_ids": {"theirs": theirs}, **at},
+        {"leg_id": "child", "call_id": theirs, **at},
+        {"leg_id": "other", "call_id": "both", **at},
+    )
+    insights.post(
+        "samples",
+        *(
+            {"call_id": one, "edge": "carrier", "direction": "inbound", "happened_at": AT, "packets_received": 5}
+            for one in (theirs, "both")
+        ),
+    )
+    listed = {one["call_sid"]: one for one in insights.get("Summaries")["call_summaries"]}
+    for sid, many in ((theirs, 5), (derived("child"), None), (derived("other"), 5)):
+        alone = insights.get(f"{sid}/Summary")["carrier_edge"]
+        received = alone.get("metrics", {}).get("inbound", {}).get("packets_received")
+        assert (received, listed[sid]["carrier_edge"]) == (many, alone)

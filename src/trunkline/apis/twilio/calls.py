@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -71,7 +71,8 @@ class Calls:
             for leg in legs:
                 if leg["resource"] == name:
                     found = msgspec.structs.replace(self.shown(leg), beside=near)
-                    return found if found.sid == wanted else (await self._told_apart([found]))[0]
+                    is_clear = found.sid == wanted or _is_named(leg, found.sid)
+                    return found if is_clear else _told_apart([found], await self._beside([found]))[0]
         if not is_call(wanted):
             raise bad("CallSid", "it is CA and 32 hexadecimal digits.")
         if legs:
@@ -93,49 +94,49 @@ class Calls:
 
     async def with_kin(self, legs: Sequence[Leg]) -> list[Leg]:
         """Return calls of one account as they are listed, each with the ids that its readings and events may bear."""
-        legs = await self._told_apart(legs)
-        shared = {leg.row["call_id"] for leg in legs if leg.row["call_id"] not in {"", leg.row["leg_id"]}}
-        others: set[str] = set()
-        if shared:
-            named = Condition(column="leg_id", values=tuple(shared))
-            others = {row["leg_id"] for row in await self._beside(legs, named, len(shared))}
-        return [with_ids(leg, others) for leg in legs]
+        rows = await self._beside(legs)
+        others = {one for row in rows for one in (row["leg_id"], *row["foreign_ids"].values())}
+        return [with_ids(leg, others) for leg in _told_apart(legs, rows)]
 
-    async def _told_apart(self, legs: Sequence[Leg]) -> list[Leg]:
-        """Return calls of one account, each with an SID that finds it: their call's is the first one's alone."""
-        borrowed = {leg.sid for leg in legs if not _is_named(leg.row, leg.sid)}
-        if not borrowed:
-            return list(legs)
-        columns = ("leg_id", "call_id")
-        bearing = Either(of=tuple((Condition(column=name, values=tuple(borrowed)),) for name in columns))
-        own: dict[str, str] = {}
-        first: dict[str, str] = {}
-        for row in await self._beside(legs, bearing, _MOST_LEGS * len(borrowed)):
-            for sid in borrowed.intersection((row["leg_id"], row["call_id"])):
-                if _is_named(row, sid):
-                    own.setdefault(sid, row["leg_id"])
-                elif sid_of(row) == sid:
-                    first.setdefault(sid, row["leg_id"])
-        shown = first | own
-        return [
-            leg
-            if shown.get(leg.sid, leg.row["leg_id"]) == leg.row["leg_id"]
-            else msgspec.structs.replace(leg, sid=derived(leg.row["leg_id"]))
-            for leg in legs
-        ]
-
-    async def _beside(self, legs: Sequence[Leg], which: Condition | Either, many: int) -> list[Row]:
-        """Return legs of the account of some, which begin near to them, the oldest first."""
+    async def _beside(self, legs: Sequence[Leg]) -> list[Row]:
+        """Return the legs of the calls of some of one account, and those that bear the calls' ids; the oldest first."""
+        shared = tuple({leg.row["call_id"] for leg in legs if leg.row["call_id"] not in {"", leg.row["leg_id"]}})
+        if not shared:
+            return []
         moments = [leg.row["happened_at"] for leg in legs]
+        columns = ("leg_id", "call_id")
         question = Rows(
             fact="calls",
             start=min(moments) - _APART,
             end=max(moments) + _APART,
-            where=(Condition(column="resource", values=(legs[0].account.name,)), which),
-            columns=("leg_id", "call_id", "foreign_ids"),
-            limit=many,
+            where=(
+                Condition(column="resource", values=(legs[0].account.name,)),
+                Either(of=tuple((Condition(column=name, values=shared),) for name in columns)),
+            ),
+            columns=(*columns, "foreign_ids"),
+            limit=_MOST_LEGS * len(shared),
         )
         return await self._recorder.rows(question)
+
+
+def _told_apart(legs: Sequence[Leg], beside: Iterable[Row]) -> list[Leg]:
+    """Return calls, each with an SID that finds it: what is their call's is the first one's alone."""
+    borrowed = {leg.sid for leg in legs if not _is_named(leg.row, leg.sid)}
+    own: dict[str, str] = {}
+    first: dict[str, str] = {}
+    for row in beside:
+        for sid in borrowed.intersection((row["leg_id"], row["call_id"])):
+            if _is_named(row, sid):
+                own.setdefault(sid, row["leg_id"])
+            elif sid_of(row) == sid:
+                first.setdefault(sid, row["leg_id"])
+    shown = first | own
+    return [
+        leg
+        if shown.get(leg.sid, leg.row["leg_id"]) == leg.row["leg_id"]
+        else msgspec.structs.replace(leg, sid=derived(leg.row["leg_id"]))
+        for leg in legs
+    ]
 
 
 def with_ids(leg: Leg, others: Container[str]) -> Leg:
