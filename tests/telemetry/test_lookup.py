@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -122,6 +123,37 @@ def test_samples_are_found_by_every_id_of_their_call(store: Store) -> None:
         assert [row["call_id"] for row in found(store, "samples", wanted, where=mine)] == ["l1", "before", "call", "l2"]
     assert [row["call_id"] for row in found(store, "samples", "other")] == ["other"]
     assert found(store, "samples", "nobody") == []
+
+
+@pytest.mark.parametrize("is_newest_first", [False, True])
+def test_pages_hold_each_of_one_moment_once(store: Store, *, is_newest_first: bool) -> None:
+    """However many there are, and whoever sorts them; what is not known comes last."""
+    empty(store, "calls")
+    empty(store, "samples")
+    many = 120
+    samples = [
+        Sample(
+            happened_at=NOW + timedelta(seconds=number // 60),
+            resource="r",
+            call_id="call",
+            direction=("inbound", "outbound")[number % 2],
+            packets_lost=number if number % 7 else None,
+            packets_sent=number,
+        )
+        for number in random.Random(7).sample(range(many), many)
+    ]
+    for place in range(0, many, 50):
+        append(store, {"samples": samples[place : place + 50]})
+    pages = {}
+    for few in (0, 1000):
+        with mock.patch.object(finding, "_FEW", few):
+            pages[few] = [
+                row["packets_sent"]
+                for skip in range(0, many, 7)
+                for row in found(store, "samples", "call", skip=skip, limit=7, newest_first=is_newest_first)
+            ]
+    assert sorted(pages[0]) == list(range(many))
+    assert pages[0] == pages[1000]
 
 
 def test_a_digest_finds_its_leg_and_what_belongs_to_it(store: Store) -> None:

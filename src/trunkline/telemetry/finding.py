@@ -108,12 +108,29 @@ def _ordered(
 
 
 def _sorted(planner: Planner, question: Rows, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    first, *ties = planner.order(question)
-    rows.sort(key=lambda row: [row[place] for place in ties], reverse=question.newest_first)
+    first, *ids = planner.order(question)
+    ties, with_nulls = planner.ties(question)
+    if (ties or with_nulls) and _are_tied(rows, [first, *ids]):
+        if with_nulls and _are_tied(rows, [first, *ids, *ties]):
+            is_known = question.newest_first  # so that what is not known comes last in either direction
+            rows.sort(
+                key=lambda row: [
+                    ((row[place] is not None) is is_known, 0 if row[place] is None else row[place])
+                    for place in with_nulls
+                ],
+                reverse=question.newest_first,
+            )
+        rows.sort(key=lambda row: [row[place] for place in ties], reverse=question.newest_first)
+    rows.sort(key=lambda row: [row[place] for place in ids], reverse=question.newest_first)
     known = sorted(
         (row for row in rows if row[first] is not None), key=itemgetter(first), reverse=question.newest_first
     )
     return [*known, *(row for row in rows if row[first] is None)]
+
+
+def _are_tied(rows: Sequence[tuple[Any, ...]], places: Sequence[int]) -> bool:
+    """Tell whether some rows hold the same in these places."""
+    return len({tuple([row[place] for place in places]) for row in rows}) < len(rows)
 
 
 def near(

@@ -5,6 +5,7 @@ Names come from the catalogue only; every value is bound, never formatted in.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -148,13 +149,14 @@ class Planner:
     def rows(self, question: Rows, ids: Sequence[str] = (), spans: Sequence[tuple[datetime, datetime]] = ()) -> Plan:
         """Plan the facts themselves: every column that is shown, moments as microseconds since 1970.
 
-        They come in order of time, ties in the order of their ids. With `ids`, those that bear any of them within
-        spans (one at least), both ends included, which do not overlap. Raises InvalidError for an unknown table or
-        column.
+        They come in order of time, ties in the order of their ids, within spans in that of all their columns. With
+        `ids`, those that bear any of them within spans (one at least), both ends included, which do not overlap. Raises
+        InvalidError for an unknown table or column.
         """
         read = self._read(question, ids, spans)
         direction = "DESC" if question.newest_first else "ASC"
-        order = ", ".join(f"{place + 1} {direction} NULLS LAST" for place in self.order(question))
+        places = [*self.order(question), *itertools.chain(*self.ties(question) if spans else ())]
+        order = ", ".join(f"{place + 1} {direction} NULLS LAST" for place in places)
         return joined("", [read, Plan(f" ORDER BY {order} LIMIT ? OFFSET ?", (question.limit, question.skip))])
 
     def unordered(
@@ -168,6 +170,21 @@ class Planner:
         places = list(self.shown(question))
         named = (name for name, column in DIMENSIONS[question.fact].items() if column.is_id and name in places)
         return [places.index(name) for name in (question.order, *named)]
+
+    def ties(self, question: Rows) -> tuple[list[int], list[int]]:
+        """Return the places of the columns that tell facts of one moment apart whose ids do not; then those with nulls.
+
+        Without them an engine gives these in another order for each page, and pages hold some twice and others never.
+        """
+        if kind_of(question.fact).key:
+            return [], []
+        ordered = set(self.order(question))
+        columns = enumerate(self.shown(question).values())
+        rest = [(place, column) for place, column in columns if not column.is_map and place not in ordered]
+        return (
+            [place for place, column in rest if not column.is_optional],
+            [place for place, column in rest if column.is_optional],
+        )
 
     def _read(self, question: Rows, ids: Sequence[str], spans: Sequence[tuple[datetime, datetime]]) -> Plan:
         table = question.fact
