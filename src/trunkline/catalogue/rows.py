@@ -292,8 +292,9 @@ class DimensionWord(Row, frozen=True, kw_only=True, rename={"form": "as"}):
 
     `form` is how the vendor writes what stands in the column: a name, number or key that it goes by, or a code of its
     own where facts carry none. `values` maps the vendor's words for it to ours. `ranges_s` are the beginnings of ranges
-    in seconds, of a column in milliseconds or since the fact happened. `also` are words that are known and never occur
-    here; `only` names the channels that it is of. A word for what nothing here records says so in `lacks`.
+    in seconds, of a column in milliseconds or since the fact happened. `also` are other words that a filter takes: the
+    vendor's for what never occurs here, and ours for what it has no word for; `only` names the channels that it is of.
+    A word for what nothing here records says so in `lacks`.
     """
 
     type: str

@@ -287,6 +287,15 @@ def test_each_filter_under_each_of_its_names(calls: Client, filters: dict[str, A
     assert calls.total(**filters) == many
 
 
+def test_each_capability_that_is_shown_is_taken_by_the_filter(client: Client) -> None:
+    """Also that of SIP user agents, for which the original has no word."""
+    known = ["phone", "webrtc", "sip trunk", "sip", "viber", "whatsapp"]
+    client.put("calls", [{"leg_id": one, "direction": "outbound", "capability": one} for one in known])
+    shown = client.ask(by=["CAPABILITY"])
+    assert set(shown) == {("PHONE",), ("WEBRTC",), ("SIPTRUNK",), ("SIP",), ("VIBER_BC",), ("WHATSAPP_BC",)}
+    assert [client.total(capabilities=word) for (word,) in shown] == [1] * len(known)
+
+
 def test_only_the_finest_dimension_of_time_is_kept_and_the_channel_always(calls: Client) -> None:
     """Whatever the order in which they were asked for."""
     found = calls.result(calls.query(by=["MONTH", "DIRECTION", "HOUR", "DAY", "WEEK_SUNDAY_START"]))
