@@ -146,7 +146,7 @@ def test_pages_hold_each_of_one_moment_once(store: Store, *, is_newest_first: bo
         append(store, {"samples": samples[place : place + 50]})
     pages = {}
     for few in (0, 1000):
-        with mock.patch.object(finding, "_FEW", few):
+        with mock.patch.object(finding, "FEW", few):
             pages[few] = [
                 row["packets_sent"]
                 for skip in range(0, many, 7)
