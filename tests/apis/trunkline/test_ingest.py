@@ -16,12 +16,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.world import World
+from trunkline.apis.trunkline import ingest
 from trunkline.apis.trunkline.body import LONGEST_LINE, Body
 from trunkline.apis.trunkline.ingest import OPERATIONS
 from trunkline.apis.trunkline.posted import EXAMPLES, MOST_LISTED, Reading
 from trunkline.catalogue.facts import Call, Fact, Request, Sample
 from trunkline.catalogue.load import load
-from trunkline.errors import ForbiddenError, InvalidError
+from trunkline.errors import ForbiddenError, InvalidError, OverloadedError
 from trunkline.telemetry.batches import facts_of
 
 CALL = {
@@ -338,8 +339,10 @@ def test_a_large_body_goes_straight_and_is_asked_for_at_once(own: Any, world: Wo
     assert ask(own, "samples.count") == [(3000,)]
 
 
-def test_large_bodies_of_pieces_become_whole_records(own: Any) -> None:
-    """Some whole at once, some in two bodies, some twice in one."""
+@pytest.mark.parametrize("at_once", [300, 10_000])
+def test_large_bodies_of_pieces_become_whole_records(own: Any, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some whole at once, some in two bodies, some twice in one; brought in together or in parts."""
+    monkeypatch.setattr(ingest, "RECORDS_AT_ONCE", at_once)
     starts = [
         {"leg_id": f"l{n}", "direction": "outbound", "happened_at": "2026-11-21T11:40:00Z", "extra": {"n": str(n)}}
         for n in range(1200)
@@ -368,6 +371,27 @@ def test_a_chunk_of_a_file_is_taken_once(own: Any, world: World) -> None:
     assert chunk(2).json == {"accepted": 0, "rejected": [], "rejected_total": 0, "again": True}
     assert chunk(3).json["accepted"] == 1
     assert ask(own, "samples.count", "samples.calls") == [(3, 3)]
+
+
+def test_a_chunk_of_records_is_loaded_in_parts(own: Any, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last part says that it is there; sent again after a half of it was loaded, it changes nothing."""
+    monkeypatch.setattr(ingest, "RECORDS_AT_ONCE", 2)
+    brought = []
+    load = world.house.recorder.load
+
+    def failing(table: str, rows: Any, *chunk: Any) -> Any:
+        brought.append(len(rows))
+        if len(brought) == 2:
+            raise OverloadedError("Too many facts are waiting to be loaded.", retry_after_s=1)
+        return load(table, rows, *chunk)
+
+    monkeypatch.setattr(world.house.recorder, "load", failing)
+    body = lines([{"leg_id": f"l{n}", "direction": "outbound"} for n in range(5)])
+    answers = [post(own, "calls", body, **{"trunkline-chunk": f"{FILE}/1"}) for _ in range(3)]
+    assert [answer.status for answer in answers] == [503, 200, 200]
+    assert [answer.json.get("again") for answer in answers[1:]] == [None, True]
+    assert brought == [2, 2, 2, 2, 1, 2, 2, 1]
+    assert ask(own, "calls.count") == [(5,)]
 
 
 def test_a_chunk_of_which_nothing_can_be_taken_is_done_with(own: Any) -> None:

@@ -30,6 +30,7 @@ SMALL = 16 * 1024
 """Up to so many bytes are read at once on the loop: a thread would cost more."""
 STRAIGHT = 64 * 1024
 """What is larger, unpacked, goes straight into the store; the rest waits in the inbox for company."""
+RECORDS_AT_ONCE = 10_000
 LONGEST_KEY = 128
 _TURN_S = 0.0002
 _USUAL_TURN_S = sys.getswitchinterval()
@@ -93,7 +94,7 @@ class IngestHandlers:
         reading.check()
         answer = _taken(reading)
         if rows is not None:
-            await self._recorder.load(kind.table, rows)
+            await (await self._loading(kind, rows))
         elif key:
             return json_response(
                 msgspec.Raw(await self._once(exchange, kind, key, blocks, msgspec.json.encode(answer)))
@@ -109,6 +110,18 @@ class IngestHandlers:
                 with _short_turns():
                     return await asyncio.to_thread(read)
 
+    async def _loading(self, kind: type[Fact], rows: Any, chunk: tuple[str, int] | None = None) -> asyncio.Future[bool]:
+        """Bring rows straight into the store; return the future of the last of them.
+
+        Records go some at a time, for what is known of them is read and merged, and questions wait meanwhile. When only
+        the first of them get there, sending all of them again does no harm.
+        """
+        at_once = RECORDS_AT_ONCE if kind.key else max(1, len(rows))
+        last = max(0, (len(rows) - 1) // at_once * at_once)
+        for begin in range(0, last, at_once):
+            await self._recorder.load(kind.table, rows.slice(begin, at_once))
+        return self._recorder.load(kind.table, rows.slice(last), chunk)
+
     async def _take_chunk(self, kind: type[Fact], reading: Reading, read: Reader, chunk: tuple[str, int]) -> Response:
         """Take a chunk of a file; one that came before it and is still being read goes first."""
         before, done = self._chunks.get(chunk[0]), asyncio.Event()
@@ -117,7 +130,7 @@ class IngestHandlers:
             _, rows = await self._read(read)
             if before is not None:
                 await before.wait()
-            loading = self._recorder.load(kind.table, rows, chunk)
+            loading = await self._loading(kind, rows, chunk)
         finally:
             done.set()
             if self._chunks.get(chunk[0]) is done:
