@@ -130,10 +130,10 @@ def test_pages_hold_each_of_one_moment_once(store: Store, *, is_newest_first: bo
     """However many there are, and whoever sorts them; what is not known comes last."""
     empty(store, "calls")
     empty(store, "samples")
-    many = 120
+    many = 42
     samples = [
         Sample(
-            happened_at=NOW + timedelta(seconds=number // 60),
+            happened_at=NOW + timedelta(seconds=number // 21),
             resource="r",
             call_id="call",
             direction=("inbound", "outbound")[number % 2],
@@ -142,8 +142,8 @@ def test_pages_hold_each_of_one_moment_once(store: Store, *, is_newest_first: bo
         )
         for number in random.Random(7).sample(range(many), many)
     ]
-    for place in range(0, many, 50):
-        append(store, {"samples": samples[place : place + 50]})
+    for place in range(0, many, 20):
+        append(store, {"samples": samples[place : place + 20]})
     pages = {}
     for few in (0, 1000):
         with mock.patch.object(finding, "FEW", few):
@@ -216,7 +216,7 @@ def files(folder: Path) -> list[str]:
 LEGS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["a", "b", "c", "d"])), max_size=6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(given_runs=st.lists(LEGS, min_size=1, max_size=20), slices=st.sampled_from([1, 3, 1000]), opened=st.booleans())
 def test_runs_go_into_files_and_nothing_is_lost(
     given_runs: list[list[tuple[int, str]]],
