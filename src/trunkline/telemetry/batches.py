@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from trunkline.catalogue.columns import Column, columns
 from trunkline.catalogue.facts import Fact
-from trunkline.clock import EPOCH
+from trunkline.clock import microseconds
 
 _TYPES: dict[Any, Any] = {
     str: pa.string(),
@@ -26,7 +26,7 @@ _TYPES: dict[Any, Any] = {
 
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-_ENDS_S = [(moment - EPOCH) // timedelta(seconds=1) for moment in (_FIRST, _LAST)]
+_ENDS_S = [microseconds(moment) // _UNITS["us"] for moment in (_FIRST, _LAST)]
 
 
 @cache

@@ -44,15 +44,15 @@ def found(store: Store, planner: Planner, question: Rows) -> list[tuple[Any, ...
     """Find facts: by an id first where in time they are, then there. For a thread; raises UnavailableError."""
     if not question.id:
         return store.answer(planner.rows(question))
+    places = store.spans([question.id])
     if question.fact in OF_CALLS:
         confined = tuple(one for one in question.where if isinstance(one, Condition) and one.column == "resource")
         is_for_legs = question.fact == CALLS and confined == question.where and not question.columns
-        call = whole(store, planner, question.id, question if is_for_legs else _legs(confined))
+        call = whole(store, planner, question.id, places, question if is_for_legs else _legs(confined))
         if call is not None and is_for_legs:
-            return _sorted(planner, question, call.legs)[question.skip : question.skip + question.limit]
-        places = _of_call(store, planner, question.id, confined) if call is None else call.places
-    else:
-        places = store.spans([question.id])
+            return _page(planner, question, call.legs)
+        known = _of_call(store, planner, question.id, places, confined) if call is None else call.places
+        return within(store, planner, known, question)
     return within(store, planner, places, question)
 
 
@@ -103,8 +103,11 @@ def _ordered(
     rows = store.answer(planner.unordered(question, ids, spans, FEW + 1))
     if len(rows) > FEW:
         return store.answer(planner.rows(question, ids, spans))
-    rows = _sorted(planner, question, rows)
-    return rows[question.skip : question.skip + question.limit]
+    return _page(planner, question, rows)
+
+
+def _page(planner: Planner, question: Rows, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return _sorted(planner, question, rows)[question.skip : question.skip + question.limit]
 
 
 def _sorted(planner: Planner, question: Rows, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -169,13 +172,14 @@ def kin(store: Store, planner: Planner, leg: Row, beside: Near) -> Kin:
     return Kin(places=places, others=frozenset(others))
 
 
-def _of_call(store: Store, planner: Planner, wanted: str, where: Sequence[Condition]) -> dict[str, list[Span]]:
+def _of_call(
+    store: Store, planner: Planner, wanted: str, places: dict[str, list[Span]], where: Sequence[Condition]
+) -> dict[str, list[Span]]:
     """Return an id and the others of its call, if it is one of a call that meets the conditions; and where each is.
 
     All legs of a call share its id, and a client may have held another before it joined. For a thread; raises
     UnavailableError.
     """
-    places = store.spans([wanted])
     fresh = [wanted]
     for _ in range(_ROUNDS):
         spans = _together(span for one in fresh for span in places[one] if span.table == CALLS)

@@ -53,13 +53,14 @@ def at(store: Store, planner: Planner, question: Rows, moments: Collection[datet
     return rows if len(rows) <= FEW else None
 
 
-def whole(store: Store, planner: Planner, wanted: str, question: Rows) -> Whole | None:
+def whole(
+    store: Store, planner: Planner, wanted: str, places: Mapping[str, Sequence[Span]], question: Rows
+) -> Whole | None:
     """Find the call that an id belongs to; None if it does not lie at a few moments, or these hold too much.
 
-    The question asks for all ids of legs, and lets all legs through that may be of the call. For a thread; raises
-    UnavailableError.
+    The places of the id are known. The question asks for all ids of legs, and lets all legs through that may be of the
+    call. For a thread; raises UnavailableError.
     """
-    places = store.spans([wanted])
     moments = moments_of(places)
     if not moments or not all(question.start <= moment < question.end for moment in moments):
         return None
@@ -71,7 +72,7 @@ def whole(store: Store, planner: Planner, wanted: str, question: Rows) -> Whole 
     while fresh := _shared(legs, fresh) - places.keys():
         if len(places) + len(fresh) > _MOST_IDS:
             return None
-        places |= store.spans(sorted(fresh))
+        places = {**places, **store.spans(sorted(fresh))}
         if any(span.table == CALLS and {span.first, span.last} - moments for one in fresh for span in places[one]):
             return None
     return Whole(places, [leg.row for leg in legs if not leg.every.isdisjoint(places)])

@@ -171,9 +171,11 @@ class Index:
         """Do a piece of what is due, of a moment's length. For who changes it."""
         if self._work is None:
             due = self._due()
-            self._work = due and due(writer)
+            if due is None:
+                return
+            self._work = due(writer)
         try:
-            next(self._work or iter(()))
+            next(self._work)
         except StopIteration:
             self._work = None
         except OSError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import struct
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
@@ -30,7 +31,7 @@ HASHES = 1 << 64
 """So many hashes there may be."""
 _MAGIC = b"trunkline ids 1\n"
 _COLUMNS: tuple[Literal["Q", "q", "B"], ...] = ("Q", "q", "q", "B")
-_WIDTH = 25
+_WIDTH = sum(map(struct.calcsize, _COLUMNS))
 _ENDING = 24
 _ALIGNED = 8
 _PIECE = 4 * 1024 * 1024
@@ -139,7 +140,7 @@ class RunFile:
     def _segment(self, place: int, many: int, low: int, high: int) -> Segment:
         columns = []
         for kind in _COLUMNS:
-            end = place + many * (1 if kind == "B" else 8)
+            end = place + many * struct.calcsize(kind)
             columns.append(self._body[place:end].cast(kind))
             place = end
         return Segment(columns, low, high)
