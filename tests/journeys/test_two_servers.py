@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 import urllib.request
 from collections import Counter
@@ -96,6 +97,7 @@ def test_a_conversation_over_two_servers(tmp_path: Path, hook: Webhook) -> None:
         assert two.house.dispatcher.told == 0  # it stands by
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 def test_when_the_server_on_duty_is_killed_the_other_goes_on(tmp_path: Path, hook: Webhook) -> None:
     """Kill -9 amid messages: what it acknowledged is there and told, by the other, and nothing under two ids."""
     (tmp_path / "settings.toml").write_text(f'database = "{states.server().fresh()}"\n')
@@ -135,6 +137,7 @@ def test_when_the_server_on_duty_is_killed_the_other_goes_on(tmp_path: Path, hoo
         told = {(event["data"]["messageId"], event["subject"], event["id"]) for event in hook.events(RECEIVED)}
         assert len(told) == len({(message, subject) for message, subject, _ in told})
         assert lives[1].stop() == 0
+    gc.collect()  # Python's ssl leaves a connection open that a kill resets before TLS begins
 
 
 def subscribe(place: Connection, url: str) -> None:
