@@ -124,7 +124,7 @@ class Measure(Row, frozen=True, kw_only=True, rename={"source": "from"}):
     avg, min, max, last (the latest that is known), distinct, or a percentile such as p95 (between two values, the part
     of the way). `factor` is what that is multiplied by, for another unit. In a sum a value counts as `least` if it is
     less. `within_s` leaves out what came later than so many seconds after the fact happened, by the column that tells
-    when.
+    when. Of measures that stand `apart` a question shows no split in which nothing was counted by any.
     """
 
     brief: str
@@ -138,6 +138,7 @@ class Measure(Row, frozen=True, kw_only=True, rename={"source": "from"}):
     factor: float = 1.0
     least: int = 0
     within_s: dict[str, int] = {}
+    apart: bool = False
 
     @property
     def share(self) -> float | None:

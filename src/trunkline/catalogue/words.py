@@ -78,8 +78,9 @@ def measures(catalogue: Catalogue) -> dict[str, Measure]:
         if service.metric is not None:
             where: dict[str, str | int | bool | list[str | int]] = {"service": service.name}
             counted = catalogue.measures[_COUNTED]
-            brief = service.metric.brief
-            found[service.metric.name] = msgspec.structs.replace(counted, where={**counted.where, **where}, brief=brief)
+            found[service.metric.name] = msgspec.structs.replace(
+                counted, where={**counted.where, **where}, brief=service.metric.brief, apart=True
+            )
     for words in catalogue.words.values():
         for name, word in words.metrics.items():
             if word.lacks:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from trunkline.catalogue.columns import Column, kind_of, shown_columns, tables
@@ -40,7 +40,8 @@ class Planner:
         (naming the nearest), and for measures of different facts.
         """
         table = self.table(question)
-        where = self._conditions.within(table, question.start, question.end, question.where)
+        within = self._conditions.within(table, question.start, question.end, question.where)
+        where = joined(" AND ", [within, *self._apart(question.measures)])
         rolled = rolled_up(question, table, self._leaves(question.measures))
         measures = [self._measure(name, is_rolled=rolled is not None) for name in question.measures]
         source = rolled or Plan(table)
@@ -302,6 +303,13 @@ class Planner:
         for column, seconds in measure.within_s.items():
             parts.append(Plan(f"coalesce({self._conditions.since_us(column)} <= ?, false)", (seconds * 1_000_000,)))
         return joined(" AND ", parts) if parts else Plan("true")
+
+    def _apart(self, names: Iterable[str]) -> Iterator[Plan]:
+        """Plan to leave out what none of the measures is of, where each of them stands apart."""
+        measures = [self._measures[name] for name in names]
+        if all(measure.apart for measure in measures):
+            either = joined(" OR ", [self._meant(measure) for measure in measures])
+            yield Plan(f"({either.sql})", either.bound)
 
     def _aggregate(self, measure: Measure) -> str:
         """Spell an aggregate of facts, with a place for its condition."""

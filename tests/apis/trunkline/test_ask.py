@@ -248,6 +248,10 @@ def test_request_metrics_are_asked_for_by_their_names(own: Any, world: World) ->
     counted = {tuple(point["split"]): point["values"] for point in points}
     assert counted["CreateIdentity", "201"] == [1, 0]
     assert counted["CreateChatThread", "201"] == [0, 1]
+    assert len(counted) == 2  # nothing of what other services were asked for
+    own("POST", "/ask", json={"measures": ["requests.count"]})
+    ranked = own("POST", "/ask", json={**question, "top": {"most": 5}}).json["points"]
+    assert {tuple(point["split"]) for point in ranked} == set(counted)
     plan = own("POST", "/ask", json={**question, "explain": True}).json
     assert plan["meant"] == {
         "APIRequestAuthentication": "requests.count where service is authentication",
