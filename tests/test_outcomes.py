@@ -105,6 +105,21 @@ def test_times_give_durations_and_numbers_the_country() -> None:
     assert complete(direction="outbound", sender="+385911234567", recipient="+14255550123").country == "US"
 
 
+@pytest.mark.parametrize(
+    ("given", "ended_at"),
+    [
+        ({"talk_ms": 2500.5}, NOW + timedelta(seconds=2.5005)),
+        ({"talk_ms": 0.0}, NOW),
+        ({"talk_ms": 2500.5, **ENDED}, ENDED["ended_at"]),
+        ({"talk_ms": 1e15}, None),
+        ({}, None),
+    ],
+)
+def test_answer_and_talk_give_the_end(given: dict[str, Any], ended_at: datetime | None) -> None:
+    """Where nobody says it, and within the calendar."""
+    assert complete(answered_at=NOW, **given).ended_at == ended_at
+
+
 def test_a_clock_that_went_back_gives_no_negative_duration() -> None:
     """But none at all."""
     assert complete(answered_at=NOW, ended_at=NOW - timedelta(seconds=1)).talk_ms == 0.0

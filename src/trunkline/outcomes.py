@@ -7,11 +7,13 @@ RFC 6076, E.437 and RFC 3398.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trunkline.clock import microseconds
 from trunkline.numbering import country_of, network_of
 
 _BUSY, _NO_ANSWER, _REJECTED, _BAD_NUMBER = "busy", "no answer", "rejected", "bad number"
@@ -35,6 +37,7 @@ _SILENCE = (408, 480)
 _LOST = (408, 481)
 _OK = 200
 _OUT_OF_ORDER = 34
+_LATEST_US = microseconds(datetime.max.replace(tzinfo=UTC))
 DERIVED = "derived"
 """Where `older` says which columns were worked out."""
 
@@ -79,6 +82,7 @@ def _of_calls(rows: Any) -> dict[str, Any]:
         "seized": seized,
         "ring_ms": pc.coalesce(rows.column("ring_ms"), _between_ms(seized_at, pc.coalesce(answered_at, ended_at))),
         "talk_ms": pc.coalesce(talk_ms, _between_ms(answered_at, ended_at)),
+        "ended_at": pc.coalesce(ended_at, _after(answered_at, talk_ms)),
         "dial_ms": pc.coalesce(rows.column("dial_ms"), _dialled_ms(rows.column("happened_at"), seized_at)),
         "outcome": _or(outcome, _if(is_over, ended, "")),
         "hang_up": _or(rows.column("hang_up"), _if(hung_up, _if(broken, "error", "normal"), "")),
@@ -172,6 +176,13 @@ def _dialled_ms(attempted_at: Any, seized_at: Any) -> Any:
     """Return how long it took to ring; null where the attempt is not known and stands at the ringing."""
     span_ms = _between_ms(attempted_at, seized_at)
     return _if(pc.greater(span_ms, 0), span_ms, pa.scalar(None, pa.float64()))
+
+
+def _after(moment: Any, lasted_ms: Any) -> Any:
+    """Return the moment so long after another; null where one is, and beyond the calendar."""
+    lasted_us = pc.cast(pc.round(pc.multiply(lasted_ms, 1000.0)), pa.int64())
+    end_us = pc.add(pc.cast(moment, pa.int64()), lasted_us)
+    return pc.cast(_if(pc.less_equal(end_us, _LATEST_US), end_us, pa.scalar(None, pa.int64())), moment.type)
 
 
 def _between_ms(first: Any, last: Any) -> Any:

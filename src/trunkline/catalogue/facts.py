@@ -151,7 +151,9 @@ class Call(Fact, frozen=True, kw_only=True, gc=False, array_like=True):
     communication_id: CommunicationId = ""
     seized_at: Annotated[datetime | None, brief("When the other side began to ring.")] = None
     answered_at: Annotated[datetime | None, brief("When it was answered.")] = None
-    ended_at: Annotated[datetime | None, brief("When it ended; nothing while it runs.")] = None
+    ended_at: Annotated[
+        datetime | None, brief("When it ended; nothing while it runs, worked out from answer and talk when not given.")
+    ] = None
     ring_ms: Annotated[Amount | None, brief("How long it rang; worked out from the times when not given.")] = None
     talk_ms: Annotated[Amount | None, brief("How long they talked; worked out from the times when not given.")] = None
     seized: Annotated[bool | None, brief("Whether it rang; worked out when not given.")] = None
