@@ -7,7 +7,6 @@ import logging
 import random as randomness
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -17,13 +16,13 @@ from trunkline.catalogue.facts import Attempt, Fact
 from trunkline.clock import Clock, monotonic
 from trunkline.config import Settings
 from trunkline.delivery import queue, retry
-from trunkline.delivery.alarm import Alarm
 from trunkline.delivery.guard import Lookup
 from trunkline.delivery.lane import Lane
 from trunkline.delivery.parcel import Answer, Outcome, Parcel, Reason
 from trunkline.delivery.sender import TIMEOUT_S, Sender
 from trunkline.errors import TrunklineError
 from trunkline.state.database import Database
+from trunkline.state.rounds import Rounds
 from trunkline.state.transaction import Transaction
 from trunkline.state.trouble import mention
 
@@ -70,8 +69,9 @@ class Courier:
         self._lanes: dict[str, tuple[Lane, asyncio.Task[None]]] = {}
         self._room = asyncio.Semaphore(MOST_AT_ONCE)
         self._room_for_the_dead = asyncio.Semaphore(MOST_TO_THE_DEAD)
-        self._alarm = Alarm(clock)
-        self._rounds: asyncio.Task[None] | None = None
+        self._rounds = Rounds(
+            database, clock, self._go_round, log=_log, words="what waits to be delivered cannot be looked for"
+        )
         self._stopping = False
         self.delivered = 0
         self.failed = 0
@@ -82,13 +82,12 @@ class Courier:
         self._sender.start()
         self._database.watch_duty(self._start_over)
         self._database.watch([queue.parcels.name], self._look_again)
-        self._rounds = asyncio.create_task(self._go_round())
+        await self._rounds.start()
 
     async def stop(self) -> None:
         """Let attempts in flight end for a while; whatever has no outcome then is tried again after a restart."""
         self._stopping = True
-        if self._rounds is not None:
-            await _end([self._rounds])
+        await self._rounds.stop()
         lanes = list(self._lanes.values())
         await _end([task for _, task in lanes])
         flying = [task for lane, _ in lanes for task in lane.flying]
@@ -131,7 +130,7 @@ class Courier:
     def _start_over(self) -> None:
         for lane, _ in self._lanes.values():
             lane.recall()  # one that still had something under way when the duty went may wait for nothing else
-        self._alarm.ring()
+        self._rounds.nudge()
 
     def _open_lane(self, subscription: str) -> None:
         lane = Lane(subscription, self._database, self._clock, self._carry)
@@ -145,14 +144,11 @@ class Courier:
             # the next round opens it again
             _log.error("a lane ended in an unforeseen way", exc_info=error)
 
-    async def _go_round(self) -> None:
+    async def _go_round(self) -> datetime:
         """Open a lane wherever something waits: at the start, and in case a wake was missed."""
-        while True:
-            with suppress(TrunklineError):
-                if self._database.is_on_duty:
-                    waiting = await self._database.read(queue.subscriptions)
-                    self.wake(one for one in waiting if one not in self._lanes)
-            await self._alarm.wait(_ROUND_S)
+        waiting = await self._database.read(queue.subscriptions)
+        self.wake(one for one in waiting if one not in self._lanes)
+        return self._clock.now() + timedelta(seconds=_ROUND_S)
 
     async def _carry(self, lane: Lane, parcel: Parcel) -> Outcome:
         """Attempt one parcel and make its outcome durable."""

@@ -14,9 +14,9 @@ from typing import Any
 
 from trunkline.clock import Clock
 from trunkline.delivery import queue
-from trunkline.delivery.alarm import Alarm
 from trunkline.delivery.parcel import Outcome, Parcel
 from trunkline.errors import TrunklineError
+from trunkline.state.alarm import Alarm
 from trunkline.state.database import Database
 from trunkline.state.transaction import Reader
 from trunkline.state.trouble import mention

@@ -14,10 +14,10 @@ import msgspec
 import sqlalchemy as sa
 
 from trunkline.clock import Clock
-from trunkline.delivery.alarm import Alarm
 from trunkline.delivery.mailer import Letter, Mailer, ReturnedError
 from trunkline.errors import TrunklineError
 from trunkline.state.database import Database
+from trunkline.state.rounds import Rounds
 from trunkline.state.transaction import Moment, Transaction, metadata
 from trunkline.state.trouble import mention
 
@@ -71,43 +71,21 @@ class Postman:
         self._database = database
         self._clock = clock
         self._mailer = mailer
-        self._alarm = Alarm(clock)
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds(
+            database,
+            clock,
+            self._carry,
+            log=_log,
+            words="letters cannot be carried",
+            tables=[mails.name],
+            again_s=_AFTER_A_FAILURE_S,
+        )
+        self.start, self.stop, self.nudge = self._rounds.start, self._rounds.stop, self._rounds.nudge
         self.sent = 0
         self.given_up = 0
 
-    async def start(self) -> None:
-        """Begin with whatever is owed."""
-        self._database.watch_duty(self.nudge)
-        self._database.watch([mails.name], self._look_soon)
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Stop; what is owed is carried after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    def nudge(self) -> None:
-        """Look soon."""
-        self._alarm.ring()
-
-    async def _look_soon(self) -> None:
-        self.nudge()
-
-    async def _run(self) -> None:
-        while True:
-            wait_s = SLOW_POLL_S
-            try:
-                if self._database.is_on_duty:
-                    wait_s = await self._carry()
-            except TrunklineError as error:
-                mention(_log, "letters cannot be carried now", error)
-                wait_s = _AFTER_A_FAILURE_S
-            await self._alarm.wait(wait_s)
-
-    async def _carry(self) -> float:
-        """Take what is due to the mailer; returns how many seconds nothing will be due."""
+    async def _carry(self) -> datetime:
+        """Take what is due to the mailer; returns when something is due again, at the latest when to look."""
         while True:
             now = self._clock.now()
             rows = await self._database.read(lambda reader, now=now: reader.all(_due, now=now))  # type: ignore[misc]
@@ -115,9 +93,8 @@ class Postman:
                 break
             await asyncio.gather(*(self._offer(row) for row in rows))
         first: datetime | None = await self._database.read(lambda reader: reader.value(_next))
-        if first is None:
-            return SLOW_POLL_S
-        return min(SLOW_POLL_S, max(0.0, (first - self._clock.now()).total_seconds()))
+        latest = self._clock.now() + timedelta(seconds=SLOW_POLL_S)
+        return latest if first is None else min(latest, first)
 
     async def _offer(self, row: sa.Row[tuple[object, ...]]) -> None:
         """Offer one letter, and write what became of it."""

@@ -7,11 +7,10 @@ the second to write finds the events told and tells nothing.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import sqlalchemy as sa
@@ -20,10 +19,8 @@ from trunkline.catalogue.rows import Catalogue
 from trunkline.clock import Clock
 from trunkline.config import Settings
 from trunkline.delivery import queue
-from trunkline.delivery.alarm import Alarm
 from trunkline.delivery.courier import Courier
 from trunkline.delivery.parcel import Parcel
-from trunkline.errors import TrunklineError
 from trunkline.events import outbox
 from trunkline.events.envelopes import Envelope, Template, Topic, topic_id
 from trunkline.events.event import Event
@@ -33,8 +30,8 @@ from trunkline.events.subscription import Subscription
 from trunkline.events.subscriptions import Key, Subscriptions, kept_now, subscriptions
 from trunkline.ids import Ids
 from trunkline.state.database import Database
+from trunkline.state.rounds import Rounds
 from trunkline.state.transaction import Reader, Transaction
-from trunkline.state.trouble import mention
 
 _log = logging.getLogger(__name__)
 MOST_EVENTS = 500
@@ -43,6 +40,7 @@ MOST_PARCELS = 2000
 
 SLOW_POLL_S = 2.0
 _AFTER_A_FAILURE_S = 1.0
+_TABLES = (outbox.outbox.name, subscriptions.name)
 _TOLD_BY_ANOTHER = -1
 _untold_numbers = (
     sa.select(outbox.outbox.c.number)
@@ -86,8 +84,16 @@ class Dispatcher:
         self._subscriptions = subscriptions
         self._courier = courier
         self._resource = resource
-        self._alarm = Alarm(clock)
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds(
+            database,
+            clock,
+            self._tell,
+            log=_log,
+            words="events cannot be told",
+            tables=_TABLES,
+            again_s=_AFTER_A_FAILURE_S,
+        )
+        self.start, self.stop, self.nudge = self._rounds.start, self._rounds.stop, self._rounds.nudge
         self._templates: dict[str, list[Template]] = defaultdict(list)
         for row in catalogue.event_types.values():
             self._templates[row.on].append(Template(row, camel=settings.sms_event_casing == "camel"))
@@ -97,25 +103,6 @@ class Dispatcher:
         self.told = 0
         self.queued = 0
         self.failed = 0
-
-    async def start(self) -> None:
-        """Begin with whatever nobody was told of yet."""
-        self._database.watch_duty(self.nudge)
-        self._database.watch([outbox.outbox.name, subscriptions.name], self._look_soon)
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Stop; what is untold is told after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    def nudge(self) -> None:
-        """Look into the outbox soon; to be called when something was written to it."""
-        self._alarm.ring()
-
-    async def _look_soon(self) -> None:
-        self.nudge()
 
     async def fire(self, resource: str, name: str, event_type: str) -> Event:
         """Send an example of an event type to one subscription, past its filter; returns the event.
@@ -139,20 +126,13 @@ class Dispatcher:
         self._courier.wake([subscription.id])
         return event
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                if await self._tell_some():
-                    continue
-            except TrunklineError as error:
-                mention(_log, "events cannot be told yet", error)
-                await self._clock.sleep(_AFTER_A_FAILURE_S)
-            await self._alarm.wait(SLOW_POLL_S)
+    async def _tell(self) -> datetime:
+        while self._database.is_on_duty and await self._tell_some():
+            pass
+        return self._clock.now() + timedelta(seconds=SLOW_POLL_S)
 
     async def _tell_some(self) -> bool:
         """Tell what is in the outbox, up to a bound; returns whether there is more."""
-        if not self._database.is_on_duty:
-            return False
         now = self._clock.now()
         self._refresh()
         addresses, kept = self._active(now), self._subscriptions.kept

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -25,6 +24,7 @@ from trunkline.delivery.retry import MOST_ATTEMPTS, MOST_MINUTES
 from trunkline.errors import LimitedError, NotFoundError, OverloadedError, TrunklineError, UnavailableError
 from trunkline.ids import Ids, derived
 from trunkline.state.database import Database
+from trunkline.state.rounds import Rounds
 from trunkline.state.transaction import Moment, Reader, Transaction, metadata
 from trunkline.state.trouble import mention
 
@@ -145,15 +145,16 @@ class Reports:
         self.answerers: dict[str, Answerer] = {}
         self._room = asyncio.Semaphore(MOST_AT_ONCE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._rounds: asyncio.Task[None] | None = None
+        self._rounds = Rounds(database, clock, self._go_round, log=_log, words="reports cannot be taken up")
 
     async def start(self) -> None:
         """Take up what a stop interrupted, and what a process left that is gone."""
-        self._rounds = asyncio.create_task(self._go_round())
+        await self._rounds.start()
 
     async def stop(self) -> None:
         """Let go of what is not answered; it is after the next start."""
-        tasks = [*self._tasks.values(), *([self._rounds] if self._rounds else [])]
+        await self._rounds.stop()
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -292,14 +293,11 @@ class Reports:
             event_ids=(report.id,),
         )
 
-    async def _go_round(self) -> None:
+    async def _go_round(self) -> datetime:
         """Begin what nobody answers: at the start, and when a process is gone that had begun."""
-        while True:
-            with suppress(TrunklineError):
-                if self._database.is_on_duty:
-                    for report in await self._database.read(_unanswered):
-                        self._begin(report, anew=True)
-            await self._clock.sleep(_ROUND_S)
+        for report in await self._database.read(_unanswered):
+            self._begin(report, anew=True)
+        return self._clock.now() + timedelta(seconds=_ROUND_S)
 
     def forget(self, transaction: Transaction, _before: datetime, most: int) -> int:
         """Remove some finished reports whose time is over; returns how many."""

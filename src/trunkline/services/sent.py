@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from trunkline.clock import Clock, microseconds, monotonic
-from trunkline.delivery.alarm import Alarm
 from trunkline.errors import InvalidError, OverloadedError
+from trunkline.state.alarm import Alarm
 from trunkline.state.database import Database
 from trunkline.state.transaction import Reader, Transaction
 

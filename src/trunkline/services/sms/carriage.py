@@ -20,7 +20,6 @@ import sqlalchemy as sa
 from trunkline.catalogue import facts
 from trunkline.catalogue.load import load
 from trunkline.clock import Clock, from_microseconds, microseconds
-from trunkline.delivery.alarm import Alarm
 from trunkline.delivery.carrier import Busy, Carrier, Taken, Text
 from trunkline.errors import TrunklineError
 from trunkline.events import outbox
@@ -29,6 +28,7 @@ from trunkline.ids import Ids
 from trunkline.numbering import country_of, kind_of
 from trunkline.services.sms.sending import fact
 from trunkline.services.sms.tables import sent
+from trunkline.state.alarm import Alarm
 from trunkline.state.database import Database
 from trunkline.state.transaction import Moment, Reader, Transaction
 from trunkline.state.trouble import mention

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from trunkline.clock import TurnedClock
-from trunkline.delivery.alarm import Alarm
+from trunkline.state.alarm import Alarm
 
 
 @pytest.mark.parametrize("turns", range(1, 4))
