@@ -254,7 +254,7 @@ def test_idle_connections_do_not_hold_the_stop(tmp_path: Path, tls: bool) -> Non
             with kept:
                 began = time.perf_counter()
                 await house.server.stop()
-                assert time.perf_counter() - began < 1.8
+                assert time.perf_counter() - began < 5
 
     run(journey())
 
@@ -272,7 +272,7 @@ def test_a_client_that_never_finishes_is_cut_off(tmp_path: Path, tls: bool) -> N
             await asyncio.sleep(0.1)
             began = time.perf_counter()
             await house.server.stop()
-            assert 0.3 <= time.perf_counter() - began < 1.0
+            assert 0.3 <= time.perf_counter() - began < 5
             assert "disconnect" in house.app.seen
             with suppress(ConnectionError):
                 assert await sender[0].read() == b""
@@ -291,7 +291,7 @@ def test_a_stubborn_handler_does_not_hold_the_stop(tmp_path: Path) -> None:
         await house.app.entered.wait()
         began = time.perf_counter()
         await house.server.stop()
-        assert time.perf_counter() - began < 2
+        assert time.perf_counter() - began < 5
         assert house.app.seen == ["cancelled"]
         for task in house.server._state.tasks:  # the test's own end must not wait for it either
             task.get_coro().close()
@@ -428,15 +428,15 @@ def test_a_head_that_takes_too_long_is_given_up(tmp_path: Path, sent: bytes) -> 
     """A connection that asks nothing, or never finishes its headers, is closed; drops do not prolong it."""
 
     async def journey() -> None:
-        async with serving(tmp_path, limits=Limits(head_timeout_s=0.2)) as house:
+        async with serving(tmp_path, limits=Limits(head_timeout_s=1.0)) as house:
             reader, writer = await house.connect()
             writer.write(sent)
-            await asyncio.sleep(0.12)
+            await asyncio.sleep(0.7)
             if sent:
                 writer.write(b"x")
             began = time.perf_counter()
             assert await reader.read() == b""
-            assert time.perf_counter() - began < 0.15
+            assert time.perf_counter() - began < 0.9
 
     run(journey())
 
@@ -445,13 +445,13 @@ def test_a_slow_handler_and_a_slow_body_are_no_slow_head(tmp_path: Path) -> None
     """The bound on the head does not count the body, the answer, or the silence between requests."""
 
     async def journey() -> None:
-        async with serving(tmp_path, limits=Limits(head_timeout_s=0.1)) as house:
+        async with serving(tmp_path, limits=Limits(head_timeout_s=0.3)) as house:
             streams = await house.connect()
             streams[1].write(b"POST /wait HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhe")
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
             house.app.may_answer.set()
             assert (await ask(streams, b"llo"))[2] == b"http POST /wait hello"
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
             assert (await ask(streams, request("/again")))[0] == 200
 
     run(journey())

@@ -24,7 +24,7 @@ from trunkline.delivery.parcel import Parcel
 from trunkline.state.database import Database
 from trunkline.state.transaction import metadata
 
-PATIENCE_S = 10.0
+PATIENCE_S = 20.0
 
 
 @dataclass

@@ -110,18 +110,21 @@ def test_a_webhook_that_is_slow_is_asked_once_more(tmp_path: Path) -> None:
     """Five seconds after the timeout, and then no more."""
 
     async def run() -> None:
-        async with receiving() as receiver, staged(tmp_path, timeout_s=0.15) as scene:
+        async with receiving() as receiver, staged(tmp_path, timeout_s=0.5) as scene:
 
             async def slow_once(heard: Heard) -> web.Response:
                 if len(receiver.heard) == 1:
-                    await asyncio.sleep(1)
+                    await asyncio.sleep(30)
                 return await agreeing(heard)
 
             receiver.answer = slow_once
             asked = asyncio.ensure_future(scene.subscribe(receiver.url))
-            await asyncio.sleep(0.3)
+            await until(lambda: receiver.heard)
+            await asyncio.sleep(0.6)
             assert len(receiver.heard) == 1
-            scene.rig.clock.advance(5)
+            while not asked.done():  # the timeout is of real time
+                scene.rig.clock.advance(5)
+                await asyncio.sleep(0.05)
             assert (await asked).state == "active"
             assert len(receiver.heard) == 2
 

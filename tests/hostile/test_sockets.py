@@ -19,7 +19,8 @@ from trunkline.api import exchange
 from trunkline.library.served import Server, serve
 
 LARGEST = 4096
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
+PROMPT_S = 4.0
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def test_what_is_no_http_is_a_bad_request_and_ends_the_connection(server: Server
     """400 at once (or nothing, where not even an answer would be understood), never a hang."""
     began = time.perf_counter()
     assert ask(server, data, half_close=True)[0] in {0, 400}
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < PROMPT_S
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_a_body_that_is_not_what_its_head_says_gets_the_vendors_error(
         found, body = read(body)
     assert found == status, body
     assert msgspec.json.decode(body)["error"]["code"] == code
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < PROMPT_S
 
 
 def test_a_client_that_leaves_in_mid_body_leaves_nothing_behind(server: Server) -> None:

@@ -83,7 +83,7 @@ def test_a_letter_is_offered_until_it_is_taken(make_mailing: Callable[..., World
     world.until(lambda: mail.offers == 2 and owed(world)[0].attempts == 2)
     world.restart()
     world.advance(31)
-    world.until(lambda: len(mail.came) == 1 and owed(world) == [], patience_s=20.0)
+    world.until(lambda: len(mail.came) == 1 and owed(world) == [])
     assert world.house.postman is not None
 
 

@@ -38,11 +38,6 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         first.close()
 
 
-def agrees(world: World, holds: Callable[[], Any]) -> None:
-    """Wait until something holds in a world, at most a second."""
-    world.until(lambda: bool(holds()), patience_s=1.0)
-
-
 def test_they_share_the_resource_its_keys_and_the_key_that_signs(pair: Pair) -> None:
     """A user of one is a user of the other; requests signed for one are good for both."""
     first, second = pair
@@ -63,7 +58,7 @@ def test_a_token_that_one_revokes_is_refused_by_the_other_within_a_second(pair: 
         path = theirs.thread(user)
         assert ours.call("GET", f"{path}/messages", token=user.token).status == 200
         assert ours.call("POST", f"/identities/{user.path}/:revokeAccessTokens", key=True).status == 204
-        agrees(theirs, lambda user=user, path=path, theirs=theirs: refused(theirs, user, path))
+        theirs.until(lambda user=user, path=path, theirs=theirs: refused(theirs, user, path))
         for world in (first, second):
             body = {"scopes": ["chat"]}
             fresh = world.call("POST", f"/identities/{user.path}/:issueAccessToken", json=body, key=True).json["token"]
@@ -80,25 +75,25 @@ def test_accounts_keys_and_numbers_that_one_makes_are_known_to_the_other(pair: P
     """A key that was replaced is good no more, anywhere."""
     first, second = pair
     made = first.run(first.house.resources.create("other"))
-    agrees(second, lambda: second.house.resources.find("other") == made)
+    second.until(lambda: second.house.resources.find("other") == made)
     fresh = second.run(second.house.resources.regenerate("other", "key1"))
-    agrees(first, lambda: first.house.resources.get("other").key1 == fresh.key1)
+    first.until(lambda: first.house.resources.get("other").key1 == fresh.key1)
     assert fresh.key2 == made.key2
     first.run(first.house.numbers.add("other", "+18005550123"))
-    agrees(second, lambda: second.house.numbers.owns("other", "+18005550123"))
+    second.until(lambda: second.house.numbers.owns("other", "+18005550123"))
     second.run(second.house.numbers.remove("other", "+18005550123"))
-    agrees(first, lambda: not first.house.numbers.owns("other", "+18005550123"))
+    first.until(lambda: not first.house.numbers.owns("other", "+18005550123"))
 
 
 def test_both_replace_keys_at_once_and_neither_brings_an_old_one_back(pair: Pair) -> None:
     """Each change rests on what is in the database, not on what a process remembers."""
     first, second = pair
     made = first.run(first.house.resources.create("other"))
-    agrees(second, lambda: second.house.resources.find("other"))
+    second.until(lambda: second.house.resources.find("other"))
     one = first.run(first.house.resources.regenerate("other", "key1"))
     two = second.run(second.house.resources.regenerate("other", "key2"))  # it may not have heard of key1 yet
     assert two.key1 == one.key1 != made.key1
-    agrees(first, lambda: first.house.resources.get("other") == two)
+    first.until(lambda: first.house.resources.get("other") == two)
 
 
 def test_both_move_accounts_at_once_and_none_stands_below_itself(pair: Pair) -> None:
@@ -106,7 +101,7 @@ def test_both_move_accounts_at_once_and_none_stands_below_itself(pair: Pair) -> 
     first, second = pair
     for name in ("one", "two"):
         first.run(first.house.resources.create(name))
-    agrees(second, lambda: second.house.resources.find("two"))
+    second.until(lambda: second.house.resources.find("two"))
     deaf(second, {"resources", "numbers"})
     first.run(first.house.resources.move("one", "two"))
     with pytest.raises(ConflictError, match="stands below it"):
@@ -119,10 +114,10 @@ def test_an_api_key_opens_at_every_process_and_when_it_is_revoked_at_none(pair: 
     """Within a second."""
     for ours, theirs in (pair, pair[::-1]):
         key, text = ours.run(ours.house.api_keys.make("ci", "read"))
-        agrees(theirs, lambda key=key, theirs=theirs: key.id in {one.id for one in theirs.house.api_keys.all()})
+        theirs.until(lambda key=key, theirs=theirs: key.id in {one.id for one in theirs.house.api_keys.all()})
         assert theirs.run(theirs.house.api_keys.principal(text)).role == "reader"
         theirs.run(theirs.house.api_keys.revoke(key.id, by=lambda _: True))
-        agrees(ours, lambda ours=ours: ours.house.api_keys.all() == [])
+        ours.until(lambda ours=ours: ours.house.api_keys.all() == [])
         with pytest.raises(UnauthenticatedError):
             ours.run(ours.house.api_keys.principal(text))
 
@@ -220,7 +215,7 @@ def test_a_verdict_on_what_another_process_changed_meanwhile_changes_nothing(pai
     with webhook() as hook:
         hook.refuses = True
         asked = first.run(first.house.subscriptions.create_or_update("trunkline", "all", Spec(url=hook.url)))
-        agrees(second, lambda: second.house.subscriptions.list("trunkline"))
+        second.until(lambda: second.house.subscriptions.list("trunkline"))
         fresh = second.run(second.house.subscriptions.change("trunkline", "all", url=f"{hook.base}/other"))
         first.run(first.house.subscriptions._apply(asked, Verdict(accepted=True)))
         known = first.house.subscriptions.get("trunkline", "all")
@@ -260,7 +255,7 @@ def test_who_stands_by_takes_over_when_the_one_on_duty_stops(tmp_path: Path) -> 
     try:
         assert [world.house.database.is_on_duty for world in (first, second)] == [True, False]
         first.close()
-        second.until(lambda: second.house.database.is_on_duty, patience_s=3.0)
+        second.until(lambda: second.house.database.is_on_duty)
     finally:
         second.close()
 

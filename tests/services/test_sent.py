@@ -214,7 +214,7 @@ def test_who_waits_looks_again_whenever_something_was_written(
         assert not await settled(task)
         shelves[1].put("two", 1)
         await world.house.database.write(nothing)
-        assert await settled(task, 5)
+        assert await settled(task, 20)
         assert texts(task.result()) == ["one", "two"]
 
     world.run(scene())
@@ -249,7 +249,7 @@ def test_when_the_time_is_over_the_answer_is_what_there_is(
         world.clock.advance(29)
         assert not await settled(task)
         world.clock.advance(1)
-        assert await settled(task, 5)
+        assert await settled(task, 20)
         assert texts(task.result()) == ["one"]
 
     world.run(scene())
@@ -262,7 +262,7 @@ def test_no_wait_is_longer_than_a_minute(world: World, box: Sentbox) -> None:
         task = waiting(box, seconds=3600)
         assert not await settled(task)
         world.clock.advance(60)
-        assert await settled(task, 5)
+        assert await settled(task, 20)
 
     world.run(scene())
 
@@ -315,10 +315,10 @@ def test_a_box_that_is_dismissed_answers_everyone_now(world: World, box: Sentbox
         shelves[0].put("one")
         assert not await settled(task)
         box.dismiss()
-        assert await settled(task, 5)
+        assert await settled(task, 20)
         assert texts(task.result()) == ["one"]
         late = waiting(box, count=2)
-        assert await settled(late, 5)
+        assert await settled(late, 20)
 
     world.run(scene())
 

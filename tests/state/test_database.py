@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.state.patience import until
+from tests.support.patience import until
 from tests.support.states import database_at
 from trunkline.errors import ConfigurationError, ConflictError, NotFoundError, OverloadedError, UnavailableError
 from trunkline.state.database import Database

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.state.patience import until
+from tests.support.patience import until
 from trunkline.errors import ConfigurationError, ConflictError, TrunklineError, UnavailableError
 from trunkline.state import trouble, writer
 from trunkline.state.database import Database

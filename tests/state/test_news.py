@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.state.patience import until
 from tests.state.test_outage import end_all, metadata, next_item
 from tests.support import states
+from tests.support.patience import until
 from trunkline.state import news
 from trunkline.state.database import Database
 from trunkline.state.news import SharedNews, Watcher

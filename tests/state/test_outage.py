@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.state.patience import until
+from tests.support.patience import until
 from tests.support.postgres import Postgres, postgres
 from trunkline.errors import ConfigurationError, ConflictError, UnavailableError
 from trunkline.state import turns

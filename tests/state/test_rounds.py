@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.state.patience import until
+from tests.support.patience import until
 from tests.support.states import database_at
 from trunkline.clock import TurnedClock
 from trunkline.errors import UnavailableError

@@ -16,7 +16,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-PATIENCE_S = 10.0
+PATIENCE_S = 20.0
 USER, PASSWORD = "ops", "s3cret/pass word"
 
 

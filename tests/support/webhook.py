@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-PATIENCE_S = 10.0
+PATIENCE_S = 20.0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from tests.support import folders, states
 from tests.support.asgi import Answer, ask
+from tests.support.patience import until
 from tests.support.signing import signed
 from trunkline.app import House
 from trunkline.clock import TurnedClock
@@ -102,15 +103,9 @@ class World:
 
         self.run(turn())
 
-    def until(self, holds: Callable[[], bool], patience_s: float = 5.0) -> None:
+    def until(self, holds: Callable[[], object]) -> None:
         """Let the loop run until something holds; fails when it does not in real time."""
-
-        async def wait() -> None:
-            async with asyncio.timeout(patience_s):
-                while not holds():  # noqa: ASYNC110 - what is waited for knows of no event
-                    await asyncio.sleep(0.005)
-
-        self.run(wait())
+        self.run(until(holds))
 
     # --- requests ---
 

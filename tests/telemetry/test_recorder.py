@@ -18,7 +18,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from tests.state.patience import until
+from tests.support.patience import until
 from trunkline.catalogue.facts import Attempt, Request
 from trunkline.catalogue.load import load
 from trunkline.errors import OverloadedError, UnavailableError

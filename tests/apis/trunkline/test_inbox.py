@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from tests.support.asgi import Answer
+from tests.support.patience import until
 from tests.support.world import User, World
 from trunkline.services import sent
 from trunkline.services.chat import sent as chat_sent
@@ -404,7 +405,7 @@ def test_too_many_who_wait_are_told_when_to_come_back(
 
     async def scene() -> None:
         tasks = [waiter.begin("wait_s=30") for _ in range(2)]
-        await asyncio.sleep(0.05)
+        await until(lambda: world.house.sentbox.waiting == 2)
         refused = await waiter.begin("wait_s=30")
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
         assert "wait" in refused.json["detail"]
@@ -444,10 +445,9 @@ def _leaving(world: World) -> Iterator[tuple[Any, list[Any]]]:
 
     async def run() -> None:
         task = asyncio.ensure_future(world.house.application(scope, receive, send))
-        await asyncio.wait({task}, timeout=0.1)
-        assert world.house.sentbox.waiting == 1
+        await until(lambda: world.house.sentbox.waiting == 1)
         gone.set()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 20)
 
     yield run, sent_back
 

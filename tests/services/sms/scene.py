@@ -76,7 +76,7 @@ def due_at(world: World) -> datetime | None:
     return min((row.due_at for row in rows(world, sent.c.due_at.is_not(None))), default=None)
 
 
-def settle(world: World, patience_s: float = 10.0) -> None:
+def settle(world: World) -> None:
     """Let everything be done that is due by now."""
     now = world.clock.now()
     # a turn of the clock while the carriage falls asleep would let it sleep for that much longer
@@ -85,7 +85,7 @@ def settle(world: World, patience_s: float = 10.0) -> None:
     def is_done() -> bool:
         return (due := due_at(world)) is None or due > now
 
-    world.until(is_done, patience_s)
+    world.until(is_done)
 
 
 def pass_time(world: World, seconds: float) -> None:
