@@ -107,7 +107,12 @@ class Identities:
     async def grant(self, resource: Resource, raw_id: str, scopes: tuple[str, ...], minutes: int | None) -> Grant:
         """Grant scopes to an identity. Raises NotFoundError, InvalidError."""
         _checked(scopes, minutes)
-        row = await self._database.read(lambda reader: reader.one(_get, of_id=raw_id))
+        while True:
+            mark = self._marks.get(raw_id, 0)
+            row = await self._database.read(lambda reader: reader.one(_get, of_id=raw_id))
+            if mark == self._marks.get(raw_id, 0):
+                break
+            # it was revoked or deleted while it was read: a tick after that mark must not rest on the row before it
         revoked_tick = _living(row, resource, raw_id).revoked_tick
         if revoked_tick:  # another process may have revoked a moment ago
             self._mark(raw_id, revoked_tick)

@@ -128,6 +128,24 @@ def test_deletion_ends_the_tokens_and_the_identity(world: World) -> None:
     assert [(answer.status, answer.code) for answer in answers] == [(404, "NotFound")] * 3
 
 
+def test_a_token_asked_for_while_its_identity_is_deleted_is_not_issued(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The identity was there when it was read, and is not any more when the token would be granted."""
+    user = world.user()
+    database, read = world.house.database, world.house.database.read
+
+    async def overtaken(question: Any) -> Any:
+        found = await read(question)
+        monkeypatch.setattr(database, "read", read)
+        assert (await world.request("DELETE", f"/identities/{user.path}", key=True)).status == 204
+        return found
+
+    monkeypatch.setattr(database, "read", overtaken)
+    answer = world.call("POST", f"/identities/{user.path}/:issueAccessToken", json={"scopes": ["chat"]}, key=True)
+    assert (answer.status, answer.code) == (404, "NotFound")
+
+
 def test_a_token_of_another_resource_does_not_fit_the_host(world: World) -> None:
     """Without a naming Host, the token itself tells the resource."""
     other = world.run(world.house.resources.create("other"))
