@@ -240,6 +240,19 @@ def test_an_empty_patch_changes_nothing_and_tells_nobody(world: World) -> None:
     assert world.call("PATCH", thread, json={"topic": None}, token=ann.token).status == 400
 
 
+def test_a_thread_is_not_given_a_policy_that_would_delete_it(world: World) -> None:
+    """501 rather than a thread that stays although it was to go; nothing else of the patch is done."""
+    ann = world.user()
+    thread = world.thread(ann)
+    policy = {"kind": "threadCreationDate", "deleteThreadAfterDays": 30}
+    assert create(world, ann, retentionPolicy=policy).status == 501
+    patch = {"topic": "new", "retentionPolicy": policy}
+    assert world.call("PATCH", thread, json=patch, token=ann.token).status == 501
+    assert world.call("GET", thread, token=ann.token).json["topic"] == "topic"
+    for none in ({"kind": "none"}, None):
+        assert world.call("PATCH", thread, json={"retentionPolicy": none}, token=ann.token).status == 204
+
+
 def test_only_participants_may(world: World) -> None:
     """Anyone else gets 403, an unknown thread is 404, and so is another resource's."""
     ann, bob = world.user(), world.user()

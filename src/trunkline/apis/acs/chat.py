@@ -73,8 +73,7 @@ class ChatHandlers:
     async def create_thread(self, exchange: Exchange) -> Response:
         """Create a thread; with the same repeatability-request-id it is the same thread."""
         body = exchange.json(ThreadRequest)
-        if body.retention_policy and body.retention_policy.get("kind") != "none":
-            raise UnservedError("Threads that delete themselves (retentionPolicy) are not served yet.")
+        _check_retention(body.retention_policy)
         request = exchange.headers.get("repeatability-request-id", "")
         if len(request) > 128:
             raise InvalidError(
@@ -109,6 +108,7 @@ class ChatHandlers:
     async def update_thread(self, exchange: Exchange) -> Response:
         """Change a thread's properties by merge patch."""
         body = exchange.json(ThreadPatch)
+        _check_retention(body.retention_policy)
         if body.topic is None:
             raise InvalidError("The topic cannot be removed.", target="topic")
         topic = None if body.topic is msgspec.UNSET else str(body.topic)
@@ -217,6 +217,12 @@ class ChatHandlers:
             exchange.actor, exchange.params["thread_id"], user_id(exchange.json(IdentifierForm))
         )
         return Response(status_code=204)
+
+
+def _check_retention(policy: dict[str, Any] | None) -> None:
+    """Refuse a policy that deletes the thread; raises UnservedError."""
+    if policy and policy.get("kind") != "none":
+        raise UnservedError("Threads that delete themselves (retentionPolicy) are not served yet.")
 
 
 def _thread_url(exchange: Exchange, thread_id: str) -> str:

@@ -59,6 +59,7 @@ class ThreadPatch(Form, kw_only=True, rename="camel"):
 
     topic: str | UnsetType | None = UNSET
     metadata: dict[str, str | None] | UnsetType | None = UNSET
+    retention_policy: dict[str, Any] | None = None
 
 
 class SendRequest(Form, kw_only=True, rename="camel"):
