@@ -11,6 +11,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 USER = "8:acs:"
+LONGEST = 180
+"""So many characters an id has at most that comes in; with its kind's prefix the state can keep it (200)."""
+
 _CLOUDS = {"orgid": "public", "dod": "dod", "gcch": "gcch"}
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -101,6 +104,6 @@ def _member(body: Any, name: str) -> Any:
 
 
 def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > 512:
-        raise ValueError(f"{where} must be a text of 1 to 512 characters.")
+    if not isinstance(value, str) or not value.strip() or len(value) > LONGEST:
+        raise ValueError(f"{where} must be a text of 1 to {LONGEST} characters.")
     return value
