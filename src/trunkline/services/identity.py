@@ -44,6 +44,7 @@ SCOPES = frozenset({"chat", "voip", "chat.join", "chat.join.limited", "voip.join
 SHORTEST_MINUTES = 60
 LONGEST_MINUTES = 1440
 _LONGEST_LIFE = timedelta(minutes=LONGEST_MINUTES)
+_FEW_MARKS = 100_000
 _SKEW = 1_000_000
 """How far a revocation lies ahead: another process, whose clock is up to a second ahead, may have granted before it."""
 
@@ -69,6 +70,7 @@ class Identities:
         self._clock = clock
         self._ids = ids
         self._marks: dict[str, int] = {}
+        self._most_marks = _FEW_MARKS
         self._last_tick = 0
 
     def open(self) -> None:
@@ -163,9 +165,11 @@ class Identities:
 
     def _mark(self, raw_id: str, tick: int) -> None:
         self._marks[raw_id] = max(tick, self._marks.get(raw_id, 0))
-        if len(self._marks) > 100_000:
+        if len(self._marks) > self._most_marks:
             since = microseconds(self._clock.now() - _LONGEST_LIFE)
             self._marks = {key: mark for key, mark in self._marks.items() if mark > since}
+            # all of them may be young: going through them (0.1 s for 300,000) must not be what each new one costs
+            self._most_marks = max(_FEW_MARKS, 2 * len(self._marks))
 
     def check(self, raw_id: str, tick: int, expires_at: float) -> None:
         """Check that a grant still holds; raises UnauthenticatedError saying why not."""
