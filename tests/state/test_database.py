@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -198,6 +199,23 @@ def test_a_value_that_cannot_be_written_fails_only_its_own_unit(tmp_path: Path, 
 
     run(work())
     assert sorted(kept(tmp_path)) == [1, 3, 4]
+
+
+def test_what_cannot_be_written_does_not_stand_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor in the error: it may be a key, or what somebody said to somebody; why it failed does stand there."""
+    caplog.set_level(logging.DEBUG)
+    secret = "what she said"
+
+    async def work() -> None:
+        async with opened(tmp_path) as database:
+            await database.write(putting(1))
+            with pytest.raises(ConflictError) as refused:
+                await database.write(putting(1, secret))
+            logging.getLogger("trunkline").warning("refused", exc_info=refused.value)
+
+    run(work())
+    assert "INSERT INTO items" in caplog.text
+    assert secret not in caplog.text
 
 
 def test_a_unit_with_a_broken_question_fails_alone(tmp_path: Path) -> None:

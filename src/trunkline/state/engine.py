@@ -25,7 +25,10 @@ def open_engine(url: str) -> sa.Engine:
     if is_shared(url):
         shared: sa.Engine = _shared().open_engine(url)
         return shared
-    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"check_same_thread": False})
+    # errors go to the log, and what is written has keys and people's messages in it
+    engine = sa.create_engine(
+        url, poolclass=sa.NullPool, connect_args={"check_same_thread": False}, hide_parameters=True
+    )
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

@@ -48,7 +48,7 @@ def open_engine(url: str) -> sa.Engine:
 
     Connections are as many as the threads that use it, so nothing is pooled.
     """
-    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=_CONNECTING)
+    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=_CONNECTING, hide_parameters=True)
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
