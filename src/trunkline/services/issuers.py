@@ -105,6 +105,8 @@ class _Issuer:
 
     async def key(self, key_id: str) -> Any:
         """Return a key. Raises UnauthenticatedError for an unknown one, UnavailableError without any keys."""
+        if self._lock.locked() and key_id in self._keys:
+            return self._keys[key_id]  # somebody asks the issuer just now, who may be slow to answer
         async with self._lock:
             now = self._clock.now().timestamp()
             stale = key_id not in self._keys or now - self._fetched_at > _KEPT_S
