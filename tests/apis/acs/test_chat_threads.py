@@ -241,6 +241,27 @@ def test_an_empty_patch_changes_nothing_and_tells_nobody(world: World) -> None:
     assert world.call("PATCH", thread, json={"topic": None}, token=ann.token).status == 400
 
 
+def test_threads_and_participants_have_a_kilobyte_of_metadata(world: World) -> None:
+    """A byte more is refused, at once and in a patch; a message may have more."""
+    ann, bob = world.user(), world.user()
+    enough, more = {"key": "x" * 1021}, {"key": "x" * 1022}
+
+    def members(metadata: dict[str, str]) -> list[Any]:
+        return [{"communicationIdentifier": bob.model, "metadata": metadata}]
+
+    assert create(world, ann, metadata=enough, participants=members(enough)).status == 201
+    assert create(world, ann, metadata=more).status == 400
+    assert create(world, ann, participants=members(more)).status == 400
+    thread = world.thread(ann)
+    add = f"{thread}/participants/:add"
+    assert world.call("POST", add, json={"participants": members(more)}, token=ann.token).status == 400
+    assert world.call("PATCH", thread, json={"metadata": enough}, token=ann.token).status == 204
+    refused = world.call("PATCH", thread, json={"metadata": {"k": "x"}}, token=ann.token)
+    assert (refused.status, refused.json["error"]["target"]) == (400, "metadata")
+    message = {"content": "c", "metadata": more}
+    assert world.call("POST", f"{thread}/messages", json=message, token=ann.token).status == 201
+
+
 def test_a_thread_is_not_given_a_policy_that_would_delete_it(world: World) -> None:
     """501 rather than a thread that stays although it was to go; nothing else of the patch is done."""
     ann = world.user()

@@ -104,7 +104,7 @@ class Messages:
         """Send a message; returns its id. Raises NotFoundError, ForbiddenError, InvalidError, TooLargeError."""
         rules.checked_content(content)
         rules.checked_name(sender_display_name, "senderDisplayName")
-        rules.checked_metadata(metadata)
+        rules.checked_metadata(metadata, rules.MOST_MESSAGE_METADATA_BYTES)
         content = _clean(kind, content)
 
         def unit(transaction: Transaction) -> tuple[int, datetime, list[str]]:
@@ -193,7 +193,9 @@ class Messages:
             now = self._clock.now()
             version = self._ticks.next(transaction, now, thread_id, after=message.version)
             text = message.content if content is None else _clean(message.kind, content)
-            merged = message.metadata if metadata is msgspec.UNSET else rules.merged(message.metadata, metadata)
+            merged = message.metadata
+            if metadata is not msgspec.UNSET:
+                merged = rules.merged(merged, metadata, rules.MOST_MESSAGE_METADATA_BYTES)
             transaction.hand(
                 _edit,
                 of_thread=thread_id,

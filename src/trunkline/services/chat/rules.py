@@ -28,7 +28,8 @@ MOST_FOR_RECEIPTS = 20
 LONGEST_MESSAGE_BYTES = 28 * 1024
 LONGEST_TOPIC = 250
 LONGEST_NAME = 256
-MOST_METADATA_BYTES = 4 * 1024
+MOST_METADATA_BYTES = 1024
+MOST_MESSAGE_METADATA_BYTES = 4 * 1024
 NOT_ALLOWED = "User is not allowed to perform specified action."
 _FAR = 2**62
 
@@ -281,19 +282,21 @@ def checked_name(name: str, target: str) -> str:
 Metadata = TypeVar("Metadata", bound=dict[str, str])
 
 
-def checked_metadata(metadata: Metadata) -> Metadata:
-    """Check the size of metadata."""
-    if sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items()) > MOST_METADATA_BYTES:
-        raise InvalidError("Metadata has at most 4 KB.", target="metadata")
+def checked_metadata(metadata: Metadata, most_bytes: int = MOST_METADATA_BYTES) -> Metadata:
+    """Check the size of metadata; a message may have more of it than a thread or a participant."""
+    if sum(len(key.encode()) + len(value.encode()) for key, value in metadata.items()) > most_bytes:
+        raise InvalidError(f"The metadata has at most {most_bytes // 1024} KB.", target="metadata")
     return metadata
 
 
-def merged(old: dict[str, str], patch: dict[str, str | None] | None) -> dict[str, str]:
+def merged(
+    old: dict[str, str], patch: dict[str, str | None] | None, most_bytes: int = MOST_METADATA_BYTES
+) -> dict[str, str]:
     """Apply a merge patch to metadata: null removes a key, null for the whole removes all (RFC 7396)."""
     if patch is None:
         return {}
     kept = {**old, **patch}
-    return checked_metadata({key: value for key, value in kept.items() if value is not None})
+    return checked_metadata({key: value for key, value in kept.items() if value is not None}, most_bytes)
 
 
 def _ceiling(moment: datetime) -> int:
