@@ -206,6 +206,23 @@ def exchange(world: World, token: str, app: str = APP, user: str = OBJECT) -> An
     return world.call("POST", "/teamsUser/:exchangeAccessToken", json=body, key=True)
 
 
+def test_a_teams_user_is_known_in_any_case_of_letters(world: World) -> None:
+    """As who spells the GUID in capitals has them join, they read the thread; and they join once."""
+    megan = exchange(world, jwt.encode(claims(world), "x" * 32)).json["token"]
+    ann = world.user()
+    thread = world.thread(ann)
+    for form in (
+        {"microsoftTeamsUser": {"userId": OBJECT.upper()}},
+        {"rawId": f"8:orgid:{OBJECT.upper()}"},
+        {"rawId": f"8:orgid:{OBJECT}"},
+    ):
+        body = {"participants": [{"communicationIdentifier": form}]}
+        assert world.call("POST", f"{thread}/participants/:add", json=body, token=ann.token).status == 201
+    assert world.call("GET", thread, token=megan).status == 200
+    people = world.call("GET", f"{thread}/participants", token=megan).json["value"]
+    assert [one["communicationIdentifier"]["rawId"] for one in people] == [ann.id, f"8:orgid:{OBJECT}"]
+
+
 def test_a_teams_token_ends_exactly_when_the_entra_token_does(trusting: World, issuer: Issuer) -> None:
     """Neither a default life nor a rounded one; and it opens chat until then."""
     token = good(trusting, issuer, exp=int(trusting.clock.now().timestamp()) + 4321)

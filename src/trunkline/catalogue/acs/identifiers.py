@@ -17,6 +17,7 @@ LONGEST = 180
 _CLOUDS = {"orgid": "public", "dod": "dod", "gcch": "gcch"}
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
+_TEAMS_USER = re.compile(rf"8:(orgid|dod|gcch):{_GUID.pattern}", re.IGNORECASE)
 
 
 def mint(immutable_id: str, random_bytes: bytes) -> str:
@@ -80,7 +81,7 @@ def raw_id(given: Any) -> str:
         raise ValueError("An identifier is an object with rawId or one of communicationUser, phoneNumber, …")  # noqa: TRY004 - one kind of error for bad input
     raw = given.get("rawId")
     if raw:
-        return _text(raw, "rawId")
+        return _lower(_text(raw, "rawId"))
     if (user := given.get("communicationUser")) is not None:
         return _text(_member(user, "id"), "communicationUser.id")
     if (phone := given.get("phoneNumber")) is not None:
@@ -89,10 +90,15 @@ def raw_id(given: Any) -> str:
         user_id = _text(_member(teams, "userId"), "microsoftTeamsUser.userId")
         if teams.get("isAnonymous"):
             return f"8:teamsvisitor:{user_id}"
-        return f"8:{_cloud(teams)}:{user_id}"
+        return _lower(f"8:{_cloud(teams)}:{user_id}")
     if (app := given.get("microsoftTeamsApp")) is not None:
         return f"28:{_cloud(app)}:{_text(_member(app, 'appId'), 'microsoftTeamsApp.appId')}"
     raise ValueError("The identifier has neither rawId nor communicationUser, phoneNumber or microsoftTeamsUser.")
+
+
+def _lower(raw: str) -> str:
+    """Write a Teams user's id as tokens have it: a GUID means the same in any case of letters."""
+    return raw.lower() if _TEAMS_USER.fullmatch(raw) else raw
 
 
 def _cloud(body: Any) -> str:
