@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable
 from datetime import timedelta
@@ -287,3 +288,23 @@ def test_the_exchanges_of_entra_users_are_not_served_yet(world: World, path: str
     answer = world.call("POST", path, json={}, key=True)
     assert (answer.status, answer.code) == (501, "NotImplemented")
     assert "Entra" in answer.json["error"]["message"]
+
+
+def test_a_wrong_signature_holds_nobody_up(world: World, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many accounts there are with whose keys it has to be tried: others get their turns meanwhile."""
+    resources = world.house.resources
+    wrong = base64.b64encode(b"wrong" * 10).decode()
+
+    async def turns() -> int:
+        asking = asyncio.ensure_future(world.request("POST", f"{target}?{QUERY}", body=BODY, key=wrong))
+        count = 0
+        while not asking.done():
+            await asyncio.sleep(0)
+            count += 1
+        assert (await asking).status == 401
+        return count
+
+    few, many = resources.all(), resources.all() * 200
+    alone = world.run(turns())
+    monkeypatch.setattr(resources, "all", lambda: many)
+    assert world.run(turns()) > alone + len(many) // len(few) // 20

@@ -55,7 +55,7 @@ class Callers:
                 raise UnauthenticatedError("The request needs a user access token as a bearer.")
             self._user(exchange, bearer)
         elif signatures.is_signed(exchange):
-            self._key(exchange)
+            await self._key(exchange)
         elif bearer:
             await self._bearer(exchange, bearer)
         else:
@@ -63,13 +63,13 @@ class Callers:
 
     # --- access keys ---
 
-    def _key(self, exchange: Exchange) -> None:
+    async def _key(self, exchange: Exchange) -> None:
         lenient = self._settings.hmac_mode == "lenient"
         candidates = [exchange.named] if exchange.named else self._resources.all()
         try:
             signature = signatures.read(exchange)
             signatures.check_envelope(exchange, signature, self._clock.now(), self._settings.clock_skew_s)
-            found = signatures.signer(exchange, signature, candidates, self._public_host)
+            found = await signatures.signer(exchange, signature, candidates, self._public_host)
             if found is None:
                 raise signatures.denied(
                     "The signature does not fit the request. Check the access key, and that nothing between client "
