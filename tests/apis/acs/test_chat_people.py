@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from tests.support.asgi import Answer
 from tests.support.world import User, World
+from trunkline.services.chat.participants import put_participant
+from trunkline.state.transaction import Reader, Transaction
 
 
 def add(world: World, thread: str, actor: User, *users: User, **given: Any) -> Answer:
@@ -233,3 +236,41 @@ def test_who_was_removed_cannot_speak_from_that_moment_on(world: World) -> None:
     assert say(bob).status == 201
     assert world.call("DELETE", thread, token=ann.token).status == 204
     assert [say(bob).status, say(ann).status] == [404, 404]
+
+
+def test_however_many_have_left_a_thread_few_are_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is done in it; who left is found by name, and who was never there stays a stranger."""
+    ann, bob, cleo = (world.user() for _ in range(3))
+    thread = world.thread(ann, bob)
+    message = world.call("POST", f"{thread}/messages", json={"content": "c"}, token=ann.token).json["id"]
+    assert remove(world, thread, ann, bob).status == 204
+    now, most = world.clock.now(), 0
+    left: dict[str, Any] = {"display_name": "", "metadata": {}, "joined_at": now, "shared_from": now, "removed_at": now}
+
+    def unit(transaction: Transaction) -> None:
+        for place in range(500):
+            row = {"thread_id": unquote(thread.split("/")[-1]), "user_id": f"8:acs:{place}", "place": place, **left}
+            transaction.hand(put_participant, earlier=[], **row)
+
+    def counted(reader: Reader, statement: Any, **bound: Any) -> Any:
+        nonlocal most
+        found = read(reader, statement, **bound)
+        most = max(most, len(found))
+        return found
+
+    world.run(world.house.database.write(unit))
+    read = Reader.all
+    monkeypatch.setattr(Reader, "all", counted)
+    done = [
+        world.call("PATCH", f"{thread}/messages/{message}", json={"content": "d"}, token=ann.token),
+        world.call("POST", f"{thread}/typing", json={}, token=ann.token),
+        world.call("POST", f"{thread}/readReceipts", json={"chatMessageId": message}, token=ann.token),
+        world.call("GET", f"{thread}/messages", token=bob.token),
+        add(world, thread, ann, bob),
+        remove(world, thread, ann, ann),
+        remove(world, thread, bob, bob),
+        world.call("GET", f"{thread}/messages/{message}", token=ann.token),
+        world.call("GET", f"{thread}/messages", token=cleo.token),
+    ]
+    assert [answer.status for answer in done] == [204, 200, 200, 200, 201, 204, 204, 200, 403]
+    assert most < 20

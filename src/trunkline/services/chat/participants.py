@@ -87,7 +87,7 @@ class Participants:
         welcome, refused = await sort_out(self._identities, actor, joining)
 
         def unit(transaction: Transaction) -> list[Refused]:
-            thread, _ = rules.joined(transaction, actor, thread_id)
+            thread, _ = rules.joined(transaction, actor, thread_id, also=[one.user_id for one in welcome])
             present = {one.user_id for one in thread.present}
             new = [one for one in welcome if one.user_id not in present]
             if len(present) + len(new) > rules.MOST_PARTICIPANTS:

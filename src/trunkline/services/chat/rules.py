@@ -5,6 +5,7 @@ Sources: the chat concepts and service limits of the documentation, and what the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -49,7 +50,18 @@ _with_participants = (
         participants.c.removed_at,
         participants.c.earlier,
     )
-    .join_from(threads, participants, participants.c.thread_id == threads.c.id)
+    .outerjoin_from(
+        threads,
+        participants,
+        sa.and_(
+            participants.c.thread_id == threads.c.id,
+            # whoever has left is read by name only: a thread may have been left by many more than are in it
+            sa.or_(
+                participants.c.removed_at.is_(None),
+                participants.c.user_id.in_(sa.bindparam("also", expanding=True)),
+            ),
+        ),
+    )
     .where(threads.c.id == sa.bindparam("of_thread"))
     .order_by(participants.c.joined_at, participants.c.place)
 )
@@ -118,7 +130,7 @@ class Participant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Thread(msgspec.Struct, frozen=True, kw_only=True):
-    """A thread with everyone who takes or took part."""
+    """A thread with everyone who takes part, and those who took part and were asked for."""
 
     id: str
     topic: str
@@ -154,9 +166,16 @@ class Circle(msgspec.Struct, frozen=True):
         return [one for one in self.present if one != user_id]
 
 
-def thread_of(reader: Reader | Transaction, actor: Actor, thread_id: str, *, also_deleted: bool = False) -> Thread:
-    """Read a thread that is there; raises NotFoundError."""
-    rows = reader.all(_with_participants, of_thread=thread_id)
+def thread_of(
+    reader: Reader | Transaction,
+    actor: Actor,
+    thread_id: str,
+    *,
+    also_deleted: bool = False,
+    also: Iterable[str] = (),
+) -> Thread:
+    """Read a thread that is there; of those who left, the actor and those named. Raises NotFoundError."""
+    rows = reader.all(_with_participants, of_thread=thread_id, also=[actor.user_id, *also])
     gone = not rows or rows[0].resource != actor.resource.name
     if gone or (rows[0].deleted_at is not None and not also_deleted):
         raise NotFoundError("The chat thread does not exist.", target=thread_id)
@@ -179,15 +198,21 @@ def thread_of(reader: Reader | Transaction, actor: Actor, thread_id: str, *, als
                 earlier=tuple((first, last) for first, last in row.earlier),
             )
             for row in rows
+            if row.user_id is not None
         ),
     )
 
 
 def joined(
-    reader: Reader | Transaction, actor: Actor, thread_id: str, *, also_deleted: bool = False
+    reader: Reader | Transaction,
+    actor: Actor,
+    thread_id: str,
+    *,
+    also_deleted: bool = False,
+    also: Iterable[str] = (),
 ) -> tuple[Thread, Participant]:
-    """Read a thread that the actor takes part in; raises NotFoundError, ForbiddenError."""
-    thread = thread_of(reader, actor, thread_id, also_deleted=also_deleted)
+    """Read a thread that the actor takes part in, as `thread_of` does; raises NotFoundError, ForbiddenError."""
+    thread = thread_of(reader, actor, thread_id, also_deleted=also_deleted, also=also)
     member = thread.find(actor.user_id)
     if member is None or member.removed_at is not None:
         raise ForbiddenError(NOT_ALLOWED)
