@@ -16,6 +16,8 @@ from azure.communication.sms import SmsClient
 import trunkline
 from trunkline.clock import TurnedClock
 from trunkline.errors import ConfigurationError, InvalidError, NotFoundError
+from trunkline.library import served
+from trunkline.services import sent
 
 OFFICE, FRIEND = "+18005550199", "+385911234567"
 
@@ -35,12 +37,27 @@ def test_the_inbox_holds_what_was_sent(server: trunkline.Server) -> None:
         sms.send(from_=OFFICE, to=[FRIEND], message="Your code is 1234")
     (one,) = server.inbox.wait(to=FRIEND, text="code")
     assert (one.channel, one.sender, one.text) == ("sms", OFFICE, "Your code is 1234")
-    assert [sent.id for sent in server.inbox.sent(channel="sms")] == [one.id]
+    assert [found.id for found in server.inbox.sent(channel="sms")] == [one.id]
     assert server.inbox.sent(to="+385910000000") == []
     with pytest.raises(TimeoutError, match="not 2"):
         server.inbox.wait(2, seconds=0.1, to=FRIEND)
     with pytest.raises(InvalidError):
         server.inbox.sent(channel="pigeon")
+
+
+def test_the_inbox_is_gone_through_to_its_end(server: trunkline.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much was sent since to others; a thousand messages are listed at most."""
+    monkeypatch.setattr(sent, "MOST_EXAMINED", 3)
+    connection = server.account("busy")
+    server.run(server.house.numbers.add("busy", OFFICE))
+    sms = SmsClient.from_connection_string(connection.connection_string, connection_verify=connection.ca_file)
+    with closing(sms._sms_service_client):
+        for text in ("the first", *("another",) * 7):
+            sms.send(from_=OFFICE, to=[FRIEND], message=text)
+    assert [one.text for one in server.inbox.sent(account="busy", text="first")] == ["the first"]
+    assert len(server.inbox.sent(account="busy", sender=OFFICE)) == 8
+    monkeypatch.setattr(served, "MOST", 5)
+    assert len(server.inbox.sent(account="busy")) == 5
 
 
 def test_the_clock_is_turned_and_shuts_nobody_out(server: trunkline.Server) -> None:

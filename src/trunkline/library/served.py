@@ -15,7 +15,7 @@ from trunkline.connection import Connection
 from trunkline.library.background import Background
 from trunkline.library.opened import Opened
 from trunkline.library.running import Running
-from trunkline.services.sent import Sent, Wanted
+from trunkline.services.sent import MOST, Position, Sent, Wanted
 
 T = TypeVar("T")
 _STOP_S = 2
@@ -72,7 +72,18 @@ class ServedInbox:
 
     def sent(self, **sought: Unpack[Sought]) -> list[Sent]:
         """List what was sent, newest first, at most a thousand."""
-        return [*self._background.run(self._house.sentbox.look(self._wanted(sought))).found]
+        return self._background.run(self._sent(self._wanted(sought)))
+
+    async def _sent(self, wanted: Wanted) -> list[Sent]:
+        """Look on where a look has gone through as much as one may."""
+        found: list[Sent] = []
+        after: Position | None = None
+        while True:
+            page = await self._house.sentbox.look(wanted, most=MOST - len(found), after=after)
+            found += page.found
+            after = page.rest
+            if after is None or len(found) == MOST:
+                return found
 
     def wait(self, count: int = 1, *, seconds: float = 10.0, **sought: Unpack[Sought]) -> list[Sent]:
         """Return once there are `count` of them, newest first; raises TimeoutError when there are not in time."""
