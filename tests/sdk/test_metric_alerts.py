@@ -163,7 +163,9 @@ def test_another_resource_s_rules_are_nobody_else_s_business(server: Server, cus
     [
         ({"severity": 7}, 400),
         ({"window_size": timedelta(minutes=7)}, 400),
+        ({"window_size": timedelta()}, 400),
         ({"evaluation_frequency": timedelta(days=1)}, 400),
+        ({"evaluation_frequency": timedelta(days=-1)}, 400),
         ({"scopes": []}, 501),
         ({"scopes": ["/subscriptions/x"]}, 404),
         ({"auto_mitigate": False}, 501),

@@ -166,7 +166,7 @@ def _condition(form: DimensionForm, column: str) -> Condition:
 def _minutes(text: str, allowed: Sequence[int], name: str) -> int:
     try:
         length = duration(text)
-    except InvalidError as error:
+    except (ValueError, OverflowError) as error:
         raise InvalidError(f"{name} is a length of time such as PT5M.", target=name) from error
     minutes = length // timedelta(minutes=1)
     if minutes not in allowed or length % timedelta(minutes=1):
