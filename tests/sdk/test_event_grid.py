@@ -157,6 +157,15 @@ def test_subscriptions_are_listed_in_pages(customer: Customer, subscriptions: An
     assert [one.name for one in chosen] == ["list-b"]
 
 
+def test_deleting_while_listing_leaves_no_gap(customer: Customer, subscriptions: Any, hook: Webhook) -> None:
+    """A page goes on after the last name of the page before, however many are left."""
+    for name in ("list-a", "list-b", "list-c", "list-d", "list-e"):
+        subscriptions.begin_create_or_update(customer.id, name, wanting(hook)).result()
+    for one in everything(customer, subscriptions, top=2):
+        subscriptions.begin_delete(customer.id, one.name).result()
+    assert [one.name for one in everything(customer, subscriptions)] == []
+
+
 def test_a_webhook_that_refuses_makes_the_client_raise(customer: Customer, subscriptions: Any, hook: Webhook) -> None:
     """With Event Grid's code and words; what failed gets no events, and is shown as failed."""
     hook.refuses = True
