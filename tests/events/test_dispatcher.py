@@ -15,6 +15,7 @@ from tests.events.scene import ADA, BEN, CAT, TOPIC, a_message, agreeing, notifi
 from tests.support.states import url_for
 from trunkline.delivery import queue
 from trunkline.errors import NotFoundError
+from trunkline.events import outbox
 from trunkline.events.filters import Filter
 
 RECEIVED = "Microsoft.Communication.ChatMessageReceived"
@@ -314,6 +315,40 @@ def test_an_event_is_for_a_subscription_that_was_made_while_the_dispatcher_looke
             await scene.tell(a_message(scene.rig.clock.now()))
             free.set()
             await until(lambda: notifications(receiver))
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("then", ["deleted", "readdressed"])
+def test_an_event_goes_nowhere_that_was_given_up_while_the_dispatcher_looked(tmp_path: Path, then: str) -> None:
+    """A deleted subscription gets nothing after its farewell, and one with a new address nothing at the old one."""
+
+    async def run() -> None:
+        async with receiving() as old, receiving() as new, staged(tmp_path) as scene:
+            old.answer = new.answer = agreeing
+            await scene.subscribe(old.url, filter=Filter(types=(IN_THREAD,)))
+            await settle()
+            write = scene.rig.database.write
+            event = a_message(scene.rig.clock.now())
+
+            async def write_late(unit: Any) -> Any:
+                """Let the subscription change between what the dispatcher read and what it writes."""
+                scene.rig.database.write = write  # type: ignore[method-assign]
+                if then == "deleted":
+                    await scene.subscriptions.delete("trunkline", "orders")
+                else:
+                    await scene.subscriptions.change("trunkline", "orders", url=new.url)
+                    await scene.subscriptions.settled("trunkline", "orders")
+                return await write(unit)
+
+            await write(lambda transaction: outbox.tell(transaction, event))
+            scene.rig.database.write = write_late  # type: ignore[method-assign,assignment]
+            scene.dispatcher.nudge()
+            await scene.all_told()
+            await settle()
+            assert notifications(old) == []
+            if then == "readdressed":
+                await until(lambda: notifications(new))
 
     asyncio.run(run())
 

@@ -27,7 +27,7 @@ from trunkline.events.event import Event
 from trunkline.events.examples import example
 from trunkline.events.parcels import Address
 from trunkline.events.subscription import Subscription
-from trunkline.events.subscriptions import Key, Subscriptions, kept_now, subscriptions
+from trunkline.events.subscriptions import Key, Subscriptions, kept_at_last, kept_now, subscriptions
 from trunkline.ids import Ids
 from trunkline.state.database import Database
 from trunkline.state.rounds import Rounds
@@ -41,7 +41,7 @@ MOST_PARCELS = 2000
 SLOW_POLL_S = 2.0
 _AFTER_A_FAILURE_S = 1.0
 _TABLES = (outbox.outbox.name, subscriptions.name)
-_TOLD_BY_ANOTHER = -1
+_OVERTAKEN = -1
 _untold_numbers = (
     sa.select(outbox.outbox.c.number)
     .where(outbox.outbox.c.told_at.is_(None))
@@ -145,13 +145,15 @@ class Dispatcher:
             def unit(transaction: Transaction) -> int:
                 others_wrote = transaction.generation != self._generation
                 if others_wrote and not outbox.are_untold(transaction, found.numbers):
-                    return _TOLD_BY_ANOTHER
+                    return _OVERTAKEN
+                if not _are_for_whom_they_were(transaction, found.parcels, kept):
+                    return _OVERTAKEN
                 _put(transaction, found.parcels)
                 outbox.mark_told(transaction, found.numbers, now)
                 return transaction.generation
 
             generation = await self._database.write(unit)
-            if generation == _TOLD_BY_ANOTHER:
+            if generation == _OVERTAKEN:
                 return True  # what is there now is to be looked at anew
             self._generation = generation
             self.told += len(found.numbers)
@@ -238,6 +240,15 @@ class Dispatcher:
 def _put(transaction: Transaction, parcels: Sequence[Parcel]) -> None:
     for parcel in parcels:
         queue.put(transaction, parcel)
+
+
+def _are_for_whom_they_were(transaction: Transaction, parcels: Sequence[Parcel], kept: Mapping[Key, bytes]) -> bool:
+    """Tell whether nobody has deleted or changed a subscription of these parcels since they were made."""
+    keys = {(parcel.resource, parcel.subscription_name.lower()) for parcel in parcels}
+    if not keys:
+        return True
+    last = kept_at_last(transaction)
+    return all(last.get(key) == kept.get(key) for key in keys)
 
 
 def _all_in_vain(reader: Reader) -> Round:

@@ -22,6 +22,7 @@ from trunkline.events.handshake import Invitation, Verdict
 from trunkline.events.subscription import Spec, State, Subscription, check, check_name, keeping_values, merged
 from trunkline.ids import Ids
 from trunkline.state.database import Database
+from trunkline.state.memory import Subject
 from trunkline.state.transaction import Reader, Transaction, metadata
 
 _log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ _put = sa.insert(subscriptions)
 _drop = sa.delete(subscriptions).where(
     subscriptions.c.resource == sa.bindparam("of_resource"), subscriptions.c.name == sa.bindparam("of_name")
 )
+_as_kept = Subject(changed_by={subscriptions.name: ()}, most=1)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Subscription).decode
 _ASKING: frozenset[State] = frozenset({"creating", "updating"})
@@ -355,9 +357,14 @@ class Subscriptions:
         )
 
 
-def kept_now(reader: Reader) -> dict[Key, bytes]:
+def kept_now(reader: Reader | Transaction) -> dict[Key, bytes]:
     """Read every subscription as it is kept."""
     return {(row.resource, row.name): row.body for row in reader.all(_all)}
+
+
+def kept_at_last(transaction: Transaction) -> Mapping[Key, bytes]:
+    """Return every subscription as the writer finds it, which is read again only when one was written."""
+    return transaction.recall(_as_kept, (), kept_now) or {}
 
 
 def _check_unchanged(transaction: Transaction, key: Key, old: bytes | None) -> None:
