@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
 from tests.support.world import World
 from trunkline.delivery import queue
+from trunkline.delivery.parcel import Parcel, State
+from trunkline.state.transaction import Transaction
 
 
 class Hook:
@@ -138,3 +141,34 @@ def test_what_could_not_be_delivered_is_listed(own: Any, world: World, hook: Hoo
     assert [letter["subscription"] for letter in letters] == ["mine"]
     assert letters[0]["event"]["deadLetterReason"] == "UndeliverableDueToHttpBadRequest"
     assert "tops3cret" not in str(letters[0]["url"])
+
+
+def test_as_many_dead_letters_are_listed_as_were_asked_for(own: Any, world: World) -> None:
+    """A batch counts as what is in it, not as one; the newest come first."""
+    now = world.clock.now()
+    resource = world.house.resources.default
+
+    def batch(number: int) -> Parcel:
+        return Parcel(
+            subscription="gone",
+            subscription_name="mine",
+            resource=resource,
+            url="http://127.0.0.1/hook",
+            body=msgspec.json.encode([{"id": f"{number}-{place}"} for place in range(150)]),
+            headers={},
+            made_at=now,
+            due_at=now,
+            expires_at=now,
+            state=State.DEAD,
+            finished_at=now,
+        )
+
+    def unit(transaction: Transaction) -> None:
+        for number in range(20):
+            queue.put(transaction, batch(number))
+
+    world.run(world.house.database.write(unit))
+    newest = [f"{number}-{place}" for number in reversed(range(20)) for place in range(150)]
+    for query, many in (("", 100), ("?most=7", 7), ("?most=400", 400), ("?most=1000", 1000), ("?most=2000", 1000)):
+        letters = own("GET", f"/dead-letters{query}").json["dead_letters"]
+        assert [letter["event"]["id"] for letter in letters] == newest[:many]

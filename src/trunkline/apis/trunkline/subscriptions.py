@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -21,8 +21,10 @@ from trunkline.events.filters import Filter
 from trunkline.events.subscription import Spec, Subscription
 from trunkline.events.subscriptions import Subscriptions
 from trunkline.state.database import Database
+from trunkline.state.transaction import Reader
 
 MOST_LETTERS = 1000
+_PARCELS = 4
 
 
 class SubscribeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -122,12 +124,7 @@ class SubscriptionHandlers:
         resource = self._resource(exchange)
         most = exchange.number("most", default=100, least=1, most=MOST_LETTERS)
         now = self._clock.now()
-        parcels = await self._database.read(lambda reader: queue.dead(reader, resource, now, most=most))
-        letters = [
-            {"subscription": parcel.subscription_name, "url": _bare(parcel.url), "event": event}
-            for parcel in parcels
-            for event in dead_letters.render(parcel)
-        ]
+        letters = await self._database.read(lambda reader: _letters(reader, resource, now, most))
         return json_response({"dead_letters": letters})
 
     def _resource(self, exchange: Exchange) -> str:
@@ -139,6 +136,22 @@ class SubscriptionHandlers:
         if found is None:
             raise InvalidError(f"There is no event type {name!r}; `trunkline events types` lists them.", target="types")
         return found
+
+
+def _letters(reader: Reader, resource: str, now: datetime, most: int) -> list[dict[str, Any]]:
+    """Read the latest dead letters of an account; a parcel may hold thousands, so few parcels are read at once."""
+    letters: list[dict[str, Any]] = []
+    before: int | None = None
+    while len(letters) < most:
+        parcels = queue.dead(reader, resource, now, most=_PARCELS, before=before)
+        for parcel in parcels:
+            found = dead_letters.render(parcel)[: most - len(letters)]
+            shown = {"subscription": parcel.subscription_name, "url": _bare(parcel.url)}
+            letters += [{**shown, "event": event} for event in found]
+            before = parcel.id
+        if len(parcels) < _PARCELS:
+            break
+    return letters
 
 
 def _shown(one: Subscription) -> dict[str, Any]:
