@@ -164,6 +164,29 @@ def test_who_removes_or_disables_a_rule_ends_its_incident(world: World) -> None:
         world.run(world.house.alert_rules.remove("trunkline", "one"))
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_rule_that_goes_while_it_is_asked_about_leaves_no_incident_open(world: World, *, is_open: bool) -> None:
+    """Neither one that it had, nor one that was just found."""
+    world.run(world.house.watch.stop())  # whoever else looks could come first
+    begin(world)
+    put(world)
+    if is_open:
+        pass_minute(world, 6)
+    ask = world.house.recorder.ask
+
+    async def ask_late(question: Any) -> Any:
+        if question.measures == ("requests.count",) and not question.by:  # the rule's, and not a health rule's
+            world.house.recorder.ask = ask  # type: ignore[method-assign]
+            await world.house.alert_rules.remove("trunkline", "busy")
+        return await ask(question)
+
+    world.house.recorder.ask = ask_late  # type: ignore[method-assign]
+    pass_minute(world, 6)
+    pass_minute(world, 6)
+    (one,) = alerts(world)
+    assert one.closed_at is not None
+
+
 def test_a_restart_keeps_rules_and_incidents(world: World) -> None:
     """What was open goes on."""
     begin(world)

@@ -46,10 +46,11 @@ class Alerts:
         """
         known = {(one.resource, one.rule.lower()): one for one in those}
         minute = milliseconds(until) // 60_000
+        rules = [one for one in await self._rules.all() if one.enabled]
         due = [
             one
-            for one in await self._rules.all()
-            if one.enabled and minute % one.every_minutes == 0 and (one.changed_at is None or one.changed_at <= until)
+            for one in rules
+            if minute % one.every_minutes == 0 and (one.changed_at is None or one.changed_at <= until)
         ]
         turns = asyncio.Semaphore(AT_ONCE)
 
@@ -58,7 +59,7 @@ class Alerts:
                 return await self._followed(rule, known.get((rule.resource, rule.name.lower())), until)
 
         found = await asyncio.gather(*(follow(rule) for rule in due))
-        return [change for change in found if change is not None]
+        return [*_abandoned(known, rules, until), *(change for change in found if change is not None)]
 
     async def _followed(self, rule: AlertRule, one: Incident | None, until: datetime) -> Change | None:
         """Ask what a rule is about; returns what becomes of its incident, None if there is none."""
@@ -121,6 +122,16 @@ class Alerts:
             threshold=rule.criteria[0].value,
             question=_question(rule, began_at, until),
         )
+
+
+def _abandoned(known: Mapping[tuple[str, str], Incident], rules: Sequence[AlertRule], until: datetime) -> list[Change]:
+    """Close what no rule follows: a rule that went while it was asked about left its incident behind."""
+    followed = {(one.resource, one.name.lower()) for one in rules}
+    return [
+        Change(incident=msgspec.structs.replace(one, updated_at=until, closed_at=until), what="closed")
+        for key, one in known.items()
+        if key not in followed
+    ]
 
 
 def _further(criterion: Criterion, peak: float | None, value: float | None) -> float | None:
