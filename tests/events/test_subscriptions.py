@@ -176,6 +176,29 @@ def test_a_subscription_ends_when_its_time_is_over(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_subscription_that_gets_more_time_while_old_ones_go_stays(tmp_path: Path, *, elsewhere: bool) -> None:
+    """Also where it is to go on at another address, which has not agreed yet."""
+
+    async def run() -> None:
+        async with receiving() as receiver, staged(tmp_path) as scene:
+            receiver.answer = agreeing
+            end = scene.rig.clock.now() + timedelta(hours=1)
+            await scene.subscribe(receiver.url, expires_at=end, filter=THREAD)
+            scene.rig.clock.advance(3600)
+            url = f"{receiver.url}/elsewhere" if elsewhere else None
+            later = end + timedelta(hours=1)
+            asked = asyncio.create_task(scene.subscriptions.change("trunkline", "orders", expires_at=later, url=url))
+            await asyncio.sleep(0)
+            await scene.subscriptions.remove_expired()
+            await asked
+            await scene.subscriptions.settled("trunkline", "orders")
+            await scene.tell(a_message(scene.rig.clock.now()))
+            await until(lambda: notifications(receiver))
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize(
     ("name", "changes"),
     [

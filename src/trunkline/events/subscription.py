@@ -104,11 +104,13 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether an address still has to agree."""
         return self.state in {"creating", "updating", "awaiting"}
 
+    def is_over(self, now: datetime) -> bool:
+        """Tell whether its time is over."""
+        return self.spec.expires_at is not None and self.spec.expires_at <= now
+
     def is_active(self, now: datetime) -> bool:
         """Tell whether it gets events."""
-        if self.spec.expires_at is not None and self.spec.expires_at <= now:
-            return False
-        return self.state == "active" or self.next is not None
+        return not self.is_over(now) and (self.state == "active" or self.next is not None)
 
     def __repr__(self) -> str:
         return f"Subscription(resource={self.resource!r}, name={self.name!r}, state={self.state!r})"  # no secrets

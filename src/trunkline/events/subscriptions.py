@@ -190,23 +190,7 @@ class Subscriptions:
     async def delete(self, resource: str, name: str) -> None:
         """Delete a subscription, take back what waits for it, and tell its webhook. Raises NotFoundError."""
         async with self._one_at_a_time:
-            old = self.get(resource, name)
-            key, farewell = (resource, old.name.lower()), self._farewell(old)
-
-            def unit(transaction: Transaction) -> None:
-                _check_unchanged(transaction, key, self.kept.get(key))
-                transaction.hand(_drop, of_resource=resource, of_name=old.name.lower())
-                queue.recall(transaction, old.id)
-                if farewell is not None:
-                    queue.put(transaction, farewell)
-
-            self._end_handshake(old)
-            await self._database.write(unit)
-            del self._known[key]
-            self.kept = {other: body for other, body in self.kept.items() if other != key}
-            self.version += 1
-        self._courier.recall(old.id)
-        self._courier.wake([old.id])
+            await self._delete(self.get(resource, name))
 
     async def confirm(self, resource: str, name: str, code: str) -> Subscription:
         """Let a webhook have its events because somebody who got the code asks for it.
@@ -234,9 +218,12 @@ class Subscriptions:
     async def remove_expired(self) -> None:
         """Delete the subscriptions whose time is over."""
         now = self._clock.now()
-        for one in self.all():
-            if one.spec.expires_at is not None and one.spec.expires_at <= now:
-                await self.delete(one.resource, one.name)
+        for key, one in list(self._known.items()):
+            if one.is_over(now):
+                async with self._one_at_a_time:
+                    last = self._known.get(key)
+                    if last is not None and last.is_over(now) and last.next is None:  # nobody asked for more time
+                        await self._delete(last)
 
     # --- inside ---
 
@@ -263,6 +250,24 @@ class Subscriptions:
         self.kept = {**self.kept, key: body}
         self.version += 1
         return new
+
+    async def _delete(self, old: Subscription) -> None:
+        key, farewell = (old.resource, old.name.lower()), self._farewell(old)
+
+        def unit(transaction: Transaction) -> None:
+            _check_unchanged(transaction, key, self.kept.get(key))
+            transaction.hand(_drop, of_resource=key[0], of_name=key[1])
+            queue.recall(transaction, old.id)
+            if farewell is not None:
+                queue.put(transaction, farewell)
+
+        self._end_handshake(old)
+        await self._database.write(unit)
+        del self._known[key]
+        self.kept = {other: body for other, body in self.kept.items() if other != key}
+        self.version += 1
+        self._courier.recall(old.id)
+        self._courier.wake([old.id])
 
     async def _activate(self, old: Subscription) -> Subscription:
         new = msgspec.structs.replace(old, spec=old.wanted, next=None, state="active", problem="")
