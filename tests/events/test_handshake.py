@@ -2,13 +2,21 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from tests.delivery.rig import Heard, Receiver, receiving, settle, until
 from tests.events.scene import TOPIC, a_message, agreeing, notifications, staged
-from trunkline.errors import ConflictError, ForbiddenError, NotFoundError
+from trunkline.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    OverloadedError,
+    TrunklineError,
+    UnavailableError,
+)
 from trunkline.events.subscription import Spec
 
 
@@ -171,6 +179,33 @@ def test_a_subscription_that_nobody_confirms_fails(tmp_path: Path) -> None:
                 await until(lambda: scene.subscriptions.get("trunkline", "orders").state == "failed")
                 with pytest.raises(ConflictError):
                     await scene.subscriptions.confirm("trunkline", "orders", code_in(receiver))
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("trouble", [OverloadedError("full"), UnavailableError("down"), ConflictError("changed")])
+def test_what_a_webhook_answered_is_kept_as_soon_as_it_can_be(tmp_path: Path, trouble: TrunklineError) -> None:
+    """The subscription would be creating for ever, and whoever waits for it with it."""
+
+    async def run() -> None:
+        async with receiving() as receiver, staged(tmp_path) as scene:
+            receiver.answer = agreeing
+            write, failures = scene.rig.database.write, [trouble] * 3
+
+            async def hinder(unit: Any) -> Any:
+                if failures and receiver.heard:
+                    raise failures.pop()
+                return await write(unit)
+
+            scene.rig.database.write = hinder  # type: ignore[method-assign]
+            await scene.subscriptions.create_or_update("trunkline", "orders", Spec(url=receiver.url))
+
+            def is_active() -> bool:
+                scene.rig.clock.advance(0.1)
+                return scene.subscriptions.get("trunkline", "orders").state == "active"
+
+            await until(is_active)
+            assert (failures, len(receiver.heard)) == ([], 1)
 
     asyncio.run(run())
 

@@ -15,7 +15,14 @@ from trunkline.clock import Clock
 from trunkline.delivery import queue
 from trunkline.delivery.courier import Courier
 from trunkline.delivery.parcel import Parcel
-from trunkline.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from trunkline.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    OverloadedError,
+    UnavailableError,
+)
 from trunkline.events import envelopes, handshake
 from trunkline.events.envelopes import Topic
 from trunkline.events.handshake import Invitation, Verdict
@@ -24,9 +31,11 @@ from trunkline.ids import Ids
 from trunkline.state.database import Database
 from trunkline.state.memory import Subject
 from trunkline.state.transaction import Reader, Transaction, metadata
+from trunkline.state.trouble import mention
 
 _log = logging.getLogger(__name__)
 MOST_OF_A_RESOURCE = 500
+_AFTER_A_FAILURE_S = 1.0
 
 subscriptions = sa.Table(
     "subscriptions",
@@ -318,11 +327,18 @@ class Subscriptions:
 
     async def _apply(self, asked: Subscription, verdict: Verdict) -> None:
         """Let a verdict take effect, unless the subscription became something else meanwhile."""
-        try:
-            await self._apply_at_once(asked, verdict)
-        except ConflictError:  # another process changed it, and this one has not heard of it
-            await self.refresh()
-            await self._apply_at_once(asked, verdict)
+        is_old = False
+        while True:
+            try:
+                if is_old:
+                    await self.refresh()
+                await self._apply_at_once(asked, verdict)
+                return
+            except ConflictError:  # another process changed it, and this one has not heard of it
+                is_old = True
+            except (OverloadedError, UnavailableError) as error:  # nobody would ask the webhook again
+                mention(_log, "what a webhook answered cannot be kept yet", error)
+                await self._clock.sleep(_AFTER_A_FAILURE_S)
 
     async def _apply_at_once(self, asked: Subscription, verdict: Verdict) -> None:
         async with self._one_at_a_time:
