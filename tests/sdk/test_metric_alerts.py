@@ -170,6 +170,7 @@ def test_another_resource_s_rules_are_nobody_else_s_business(server: Server, cus
         ({"scopes": ["/subscriptions/x"]}, 404),
         ({"auto_mitigate": False}, 501),
         ({"criterion": {"metric_name": "APIRequestNothing"}}, 400),
+        ({"criterion": {"metric_name": ""}}, 400),
         ({"criterion": {"metric_namespace": "Elsewhere"}}, 400),
         ({"criterion": {"time_aggregation": "Average"}}, 501),
         ({"criterion": {"operator": "Near"}}, 400),

@@ -136,7 +136,10 @@ def _criteria(form: CriterionForm, metrics: Metrics) -> Iterator[Criterion]:
             f"There is no metric namespace {form.metric_namespace}; there are {NAMESPACE} and {OWN_NAMESPACE}.",
             target="metricNamespace",
         )
-    (metric,) = metrics.named(form.metric_name.replace(",", " "))
+    name = form.metric_name.replace(",", " ").strip()
+    if not name:  # where metrics are asked for, none named would be the first
+        raise InvalidError("A criterion names a metric.", target="metricName")
+    (metric,) = metrics.named(name)
     if not metric.services:
         raise UnservedError(f"The metric {metric.name} counts nothing yet.")
     if form.time_aggregation.lower() not in _COUNTED:
