@@ -66,6 +66,10 @@ def test_own_headers_come_with_every_delivery(tmp_path: Path) -> None:
             (heard,) = await until(lambda: notifications(receiver))
             own = {name: value for name, value in heard.headers.items() if name.startswith("x-")}
             assert own == {"x-fixed": "one", "x-name": "Ada X-Evil: yes", "x-version": "7"}
+            long = a_message(scene.rig.clock.now(), facts={"sender_display_name": "a" + "ж" * 5000})
+            await scene.tell(long)
+            heard = (await until(lambda: notifications(receiver)[1:]))[0]
+            assert len(heard.headers["x-name"].encode()) == 4095, "a header has 4096 bytes at most, and whole letters"
 
     asyncio.run(run())
 

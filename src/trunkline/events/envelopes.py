@@ -26,6 +26,8 @@ CLOUDEVENTS = "cloudevents"
 SCHEMAS = (EVENT_GRID, CLOUDEVENTS)
 DATA_VERSION = "1.0"
 METADATA_VERSION = "1"
+LONGEST_HEADER = 4096
+"""So many bytes has the value of a header of one's own at most."""
 
 _encode = msgspec.json.Encoder().encode
 _OWN = ("recipient_id", "participant", "participant_id")
@@ -285,7 +287,8 @@ def attribute(envelope: Envelope, path: str) -> str | None:
         return "true" if value else "false"
     if isinstance(value, str | int | float):
         # what users write must not become headers of its own
-        return re.sub(r"[\x00-\x1f\x7f]+", " ", str(value)).strip()[:4096]
+        line = re.sub(r"[\x00-\x1f\x7f]+", " ", str(value)).strip()
+        return line.encode()[:LONGEST_HEADER].decode(errors="ignore")
     return None
 
 

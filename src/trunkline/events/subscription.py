@@ -12,13 +12,12 @@ import msgspec
 from trunkline.delivery import retry
 from trunkline.errors import InvalidError
 from trunkline.events import filters
-from trunkline.events.envelopes import EVENT_GRID, SCHEMAS
+from trunkline.events.envelopes import EVENT_GRID, LONGEST_HEADER, SCHEMAS
 from trunkline.events.filters import Filter
 
 MOST_EVENTS = 5000
 LARGEST_BATCH_KB = 1024
 MOST_HEADERS = 10
-LONGEST_HEADER = 4096
 
 State = Literal["creating", "updating", "awaiting", "active", "failed"]
 _NAME = re.compile(r"[A-Za-z0-9-]{3,64}\Z")
