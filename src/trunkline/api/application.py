@@ -115,6 +115,11 @@ class Application:
         is_open = operation is not None and operation.auth == "open"
         if not is_open:
             self._hosts.admit(exchange, scope)
+        if operation is None and found.allowed and exchange.method == "OPTIONS":
+            allowance = door.preflight(exchange, found.allowed)
+            if allowance is not None:
+                exchange.service = None  # a browser's own question is no request to the service
+                return allowance
         if operation is None or not operation.streams:
             await exchange.read_body()
         if operation is None:

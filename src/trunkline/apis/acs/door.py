@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from starlette.responses import Response
 
@@ -15,6 +16,8 @@ from trunkline.errors import InvalidError, TrunklineError
 from trunkline.services.limits import Limits
 
 _ECHOED = 256
+_HEADERS = re.compile(r"[\w\-, ]{0,1000}", re.ASCII)
+_SEEN_BY_PAGES = [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"*")]
 _LONGEST = 200
 _ERROR_CODE = "extra.error_code"
 _NAMED = {"thread_id": "chat_thread_id", "message_id": "chat_message_id", "room_id": "room_id"}
@@ -33,6 +36,25 @@ class AcsDoor(GuardedDoor[Callers]):
     ) -> None:
         super().__init__(services, handlers, callers)
         self._limits = limits
+        self._of_users = {
+            service.name
+            for service in self.services
+            if any(operation.auth == "user" for operation in service.operations.values())
+        }
+
+    def preflight(self, exchange: Exchange, allowed: Sequence[str]) -> Response | None:
+        """Pages of every origin may call what a user's token opens, as the original's: nothing goes along unasked."""
+        service = exchange.service
+        asked = exchange.headers.get("access-control-request-headers", "")
+        if service is None or service.name not in self._of_users or not _HEADERS.fullmatch(asked):
+            return None
+        headers = {
+            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Allow-Methods": ", ".join(allowed),
+            "Access-Control-Allow-Headers": asked,  # a star would not mean Authorization
+            "Access-Control-Max-Age": "7200",
+        }
+        return Response(status_code=204, headers=headers)
 
     def check(self, exchange: Exchange, operation: Operation) -> None:
         """Every operation needs an api-version (any is accepted), and keeps within the limits if they apply."""
@@ -68,5 +90,7 @@ class AcsDoor(GuardedDoor[Callers]):
         echoed = exchange.headers.get("x-ms-client-request-id", "")
         if echoed and len(echoed) <= _ECHOED and echoed.isascii() and echoed.isprintable():
             headers.append((b"x-ms-client-request-id", echoed.encode()))
+        if "origin" in exchange.headers and exchange.service is not None and exchange.service.name in self._of_users:
+            headers += _SEEN_BY_PAGES
         if exchange.service is not None and exchange.service.versions:
             headers.append((b"api-supported-versions", ", ".join(exchange.service.versions).encode()))
