@@ -64,6 +64,27 @@ def test_tables_are_written_as_a_storage_has_them(run: Any, tmp_path: Path) -> N
     assert {**first["properties"], "SdkType": ""} == {"Identity": "key1", "SdkType": "", "PlatformType": "Python"}
 
 
+def test_a_row_from_elsewhere_leads_out_of_no_folder(served: Server, tmp_path: Path) -> None:
+    """Whatever it names as its resource: what is no id of one stands beside the others."""
+    named = ["/../../../../evil", "/../../..", "\\..\\evil", "/" + "a" * 300, {"a": 1}, 3, "/subscriptions/s/it"]
+    with visiting(served, "logs-elsewhere") as customer:
+        rows = [
+            {"source": "import", "log_table": AUTH, "text": "…", "body": json.dumps({"_ResourceId": one})}
+            for one in named
+        ]
+        assert customer.own("POST", "logs", rows).json["accepted"] == len(named)
+        asked = ["--url", served.url, "--api-key", customer.resource.api_key]
+        out = tmp_path / "deep" / "out"
+        words = ["logs", AUTH, "--to", str(out), *asked]
+        done = CliRunner().invoke(app, words, env={"SSL_CERT_FILE": served.connection.ca_file})
+    assert done.exit_code == 0, done.exception
+    files = [*tmp_path.rglob("PT1H.json")]
+    assert all(file.is_relative_to(out) for file in files), files
+    places = {file.relative_to(out).as_posix().partition("/y=")[0].partition("resourceId=")[2] for file in files}
+    assert places == {"", "/SUBSCRIPTIONS/S/IT"}
+    assert sum(len(file.read_text().splitlines()) for file in files) == len(named)
+
+
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [

@@ -14,8 +14,7 @@ import typer
 from trunkline.catalogue.log_tables import MOST_ROWS, LogTable, read
 from trunkline.cli import options, printout, remote
 from trunkline.errors import InvalidError
-from trunkline.insight.logs.records import file as file_of
-from trunkline.insight.logs.records import folder, hour_of, line
+from trunkline.insight.logs.records import file_of, folder, line
 
 EXPORT = "export"
 
@@ -106,7 +105,7 @@ def _export(table: LogTable, rows: Iterator[dict[str, Any]], to: Path) -> int:
     written = 0
     try:
         for row in rows:
-            file = to / folder(table) / file_of(row["_ResourceId"] or "", hour_of(row))
+            file = to / folder(table) / file_of(row)
             file.parent.mkdir(parents=True, exist_ok=True)
             with file.open("ab" if file in begun else "wb") as out:
                 out.write(line(table, row))

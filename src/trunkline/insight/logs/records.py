@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -30,6 +31,8 @@ _TOP = {
 }
 _LEFT_OUT = {"Type", "SourceSystem", "TenantId", "_SubscriptionId", "_BilledSize", "_IsBillable"}
 _NO_PROPERTIES = {*_TOP.values(), *_LEFT_OUT}
+_RESOURCE = re.compile(r"(?:/(?!\.+(?:/|\Z))[^/\\\x00-\x1f\x7f]{1,200}){1,20}")
+"""An id of a resource whose parts are names of folders, and none a way out of them."""
 
 
 def record(table: LogTable, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +40,7 @@ def record(table: LogTable, row: Mapping[str, Any]) -> dict[str, Any]:
     top: dict[str, Any] = {}
     for name, column in _TOP.items():
         if (value := row.get(column)) is not None:
-            top[name] = value.upper() if name == "resourceId" else value
+            top[name] = value.upper() if name == "resourceId" and isinstance(value, str) else value
     rest = {name: value for name, value in row.items() if value is not None and name not in _NO_PROPERTIES}
     return {**top, "category": table.category, "properties": rest}
 
@@ -50,6 +53,13 @@ def line(table: LogTable, row: Mapping[str, Any]) -> bytes:
 def file(resource: str, hour: datetime) -> str:
     """Return the name under which the rows of an hour stand; `resource` is the id of the account's resource."""
     return f"resourceId={resource.upper()}/{hour:y=%Y/m=%m/d=%d/h=%H}/m=00/PT1H.json"
+
+
+def file_of(row: Mapping[str, Any]) -> str:
+    """Return the name under which a row stands; one that came from elsewhere may name as its resource what is none."""
+    named = row["_ResourceId"]
+    is_one = isinstance(named, str) and _RESOURCE.fullmatch(named) is not None
+    return file(named if is_one else "", hour_of(row))
 
 
 def folder(table: LogTable) -> str:
