@@ -46,11 +46,11 @@ class Alerts:
         """
         known = {(one.resource, one.rule.lower()): one for one in those}
         minute = milliseconds(until) // 60_000
-        rules = [one for one in await self._rules.all() if one.enabled]
+        rules = await self._rules.all()
         due = [
             one
             for one in rules
-            if minute % one.every_minutes == 0 and (one.changed_at is None or one.changed_at <= until)
+            if one.enabled and minute % one.every_minutes == 0 and (one.changed_at is None or one.changed_at <= until)
         ]
         turns = asyncio.Semaphore(AT_ONCE)
 
@@ -59,7 +59,10 @@ class Alerts:
                 return await self._followed(rule, known.get((rule.resource, rule.name.lower())), until)
 
         found = await asyncio.gather(*(follow(rule) for rule in due))
-        return [*_abandoned(known, rules, until), *(change for change in found if change is not None)]
+        # a rule that went while it was followed may have opened one after that, which nobody else would close
+        followed = {(rule.resource, rule.name.lower()) for rule in rules if rule.enabled}
+        over = [_closed(one, until) for key, one in known.items() if key not in followed]
+        return [*over, *(change for change in found if change is not None)]
 
     async def _followed(self, rule: AlertRule, one: Incident | None, until: datetime) -> Change | None:
         """Ask what a rule is about; returns what becomes of its incident, None if there is none."""
@@ -77,8 +80,7 @@ class Alerts:
         if not all(criterion.holds(got) for criterion, got in zip(rule.criteria, measured, strict=True)):
             if one is None:
                 return None
-            over = msgspec.structs.replace(one, value=value, updated_at=until, told_at=until, closed_at=until)
-            return Change(incident=over, what="closed")
+            return _closed(msgspec.structs.replace(one, value=value), until)
         if one is None:
             return Change(incident=self._opened(rule, value, until), what="opened")
         is_told = until - one.told_at >= UPDATED_EVERY
@@ -124,14 +126,9 @@ class Alerts:
         )
 
 
-def _abandoned(known: Mapping[tuple[str, str], Incident], rules: Sequence[AlertRule], until: datetime) -> list[Change]:
-    """Close what no rule follows: a rule that went while it was asked about left its incident behind."""
-    followed = {(one.resource, one.name.lower()) for one in rules}
-    return [
-        Change(incident=msgspec.structs.replace(one, updated_at=until, closed_at=until), what="closed")
-        for key, one in known.items()
-        if key not in followed
-    ]
+def _closed(one: Incident, until: datetime) -> Change:
+    over = msgspec.structs.replace(one, updated_at=until, told_at=until, closed_at=until)
+    return Change(incident=over, what="closed")
 
 
 def _further(criterion: Criterion, peak: float | None, value: float | None) -> float | None:

@@ -121,6 +121,9 @@ class Watch:
         def unit(transaction: Transaction) -> list[Fact] | None:
             if transaction.value(_mark, of_name=watcher.kind) != seen:
                 return None
+            # one that was closed meanwhile, with its rule, would be opened again by what was made of it before
+            if {one.id for one in open_ones(transaction, watcher.kind)} != {one.id for one in those}:
+                return None
             keep(transaction, changes, [one.id for one in those])
             transaction.hand(_unmark, of_name=watcher.kind)
             transaction.hand(_put, name=watcher.kind, at=moment)
@@ -128,7 +131,7 @@ class Watch:
 
         told = await self._database.write(unit)
         if told is None:
-            return True  # another look came first: what there is now is to be seen anew
+            return True  # another look came first, or a rule went: what there is now is to be seen anew
         if any(change.what for change in changes):
             self._teller.told(told)
         return moment < until
