@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.insight.scene import answer, begin, kept, look
+from tests.insight.scene import MINUTE, answer, begin, kept, look
 from tests.support.world import World
 from trunkline.errors import ConflictError, InvalidError, NotFoundError
+from trunkline.insight import incidents
 from trunkline.insight.alerts import AlertRule, Criterion
 from trunkline.telemetry.questions import Condition
 
@@ -52,6 +53,24 @@ def test_a_threshold_is_met_above_it_and_not_at_it(world: World) -> None:
     pass_minute(world, 1)
     (one,) = alerts(world)
     assert (one.value, one.peak, one.closed_at is None) == (5, 8, False)
+
+
+def test_what_an_account_sees_is_not_crowded_out_by_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many incidents of others are newer: only as many as may be seen are counted."""
+    for name in ("_since", "_seen_since", "_between", "_seen_between"):
+        monkeypatch.setattr(incidents, name, getattr(incidents, name).limit(3))
+    world.run(world.house.resources.create("other"))
+    begin(world)
+    put(world)
+    pass_minute(world, 6)
+    for number in range(3):
+        put(world, f"theirs {number}", resource="other", measure="requests.count", when="absent")
+        pass_minute(world, 6)
+    now = world.clock.now()
+    assert [one.rule for one in kept(world)] == ["theirs 0", "theirs 1", "theirs 2"]
+    assert [one.rule for one in kept(world, "trunkline")] == ["busy"]
+    between = world.house.incidents.between(now - 10 * MINUTE, now, ["trunkline"])
+    assert [one.rule for one in world.run(between)] == ["busy"]
 
 
 @pytest.mark.parametrize("is_open", [True, False])

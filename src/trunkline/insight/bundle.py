@@ -207,9 +207,7 @@ class Bundles:
             "services": [
                 {"service": point.split[0], **dict(zip(measures, point.values, strict=True))} for point in points
             ],
-            "incidents": [
-                msgspec.to_builtins(one) for one in await self._incidents.since(start, seen) if one.began_at <= end
-            ],
+            "incidents": [msgspec.to_builtins(one) for one in await self._incidents.between(start, end, seen)],
             "notices": [msgspec.to_builtins(one) for one in await self._notices.since(start) if one.begins_at <= end],
         }
 

@@ -61,7 +61,14 @@ _since = (
     .order_by(incidents.c.opened_at.desc(), incidents.c.service, incidents.c.resource, incidents.c.id)
     .limit(MOST_LISTED)
 )
+# what nobody may see is left out before the newest are taken: else others' incidents would be all there is
+_is_seen = sa.or_(
+    incidents.c.resource.in_(sa.bindparam("seen", expanding=True)),
+    sa.and_(incidents.c.resource == "", incidents.c.kind == OUTAGE),
+)
+_seen_since = _since.where(_is_seen)
 _between = _since.where(incidents.c.began_at <= sa.bindparam("until", type_=Moment))
+_seen_between = _between.where(_is_seen)
 _old = (
     sa.select(incidents.c.id)
     .where(incidents.c.closed_at < sa.bindparam("before", type_=Moment))
@@ -153,13 +160,24 @@ class Incidents:
         With `seen`, only those of these resources and of the whole server, without the latter's samples: these are
         other accounts' requests.
         """
-        rows = await self._database.read(lambda reader: reader.all(_since, since=moment))
-        return [shown for row in rows if (shown := _seen(_read(row), seen)) is not None]
+        given: dict[str, Any] = {"since": moment}
+        return await self._listed(_since if seen is None else _seen_since, given, seen)
 
-    async def between(self, since: datetime, until: datetime) -> list[Incident]:
-        """List the incidents that began by a moment and were not over at an earlier one, the newest first."""
-        rows = await self._database.read(lambda reader: reader.all(_between, since=since, until=until))
-        return [_read(row) for row in rows]
+    async def between(self, since: datetime, until: datetime, seen: Sequence[str] | None = None) -> list[Incident]:
+        """List the incidents that began by a moment and were not over at an earlier one, the newest first.
+
+        With `seen`, those that `since` would give.
+        """
+        given: dict[str, Any] = {"since": since, "until": until}
+        return await self._listed(_between if seen is None else _seen_between, given, seen)
+
+    async def _listed(
+        self, question: sa.Select[Any], given: dict[str, Any], seen: Sequence[str] | None
+    ) -> list[Incident]:
+        if seen is not None:
+            given["seen"] = list(seen)
+        rows = await self._database.read(lambda reader: reader.all(question, **given))
+        return [shown for row in rows if (shown := _seen(_read(row), seen)) is not None]
 
     async def get(self, incident_id: str, seen: Sequence[str] | None = None) -> Incident:
         """Return an incident by its id, in any case; raises NotFoundError, also when it is nobody's of `seen`."""
