@@ -94,6 +94,10 @@ def main() -> None:
     except TrunklineError as error:
         typer.echo(f"trunkline: {error.message}", err=True)
         sys.exit(FAILED)
+    except UnicodeEncodeError as error:
+        signs = ascii(error.object[error.start : error.end][:20])
+        typer.echo(f"trunkline: {signs} cannot be written as {error.encoding}: it is no text there.", err=True)
+        sys.exit(FAILED)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone: nothing is left to say
         sys.exit(FAILED)

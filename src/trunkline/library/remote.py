@@ -57,8 +57,15 @@ class Remote:
     """
 
     def __init__(self, url: str, api_key: str, *, ca_file: str = "") -> None:
-        self._url = urlsplit(url if "://" in url else f"https://{url}")
-        if self._url.scheme not in {"http", "https"} or not self._url.hostname:
+        if not api_key.isascii() or not all(letter.isprintable() for letter in api_key):
+            raise ConfigurationError("The API key has signs that no key has: is there a line break at its end?")
+        try:
+            self._url = urlsplit(url if "://" in url else f"https://{url}")
+            is_one = self._url.scheme in {"http", "https"} and bool((self._url.hostname or "").encode("idna"))
+            self._url.port  # noqa: B018 - it is read when it is asked for
+        except ValueError:
+            is_one = False
+        if not is_one:
             raise ConfigurationError(f"{url!r} is no address of a server: give --url https://host:port.")
         self.api_key = api_key
         self.patience_s = PATIENCE_S
