@@ -92,6 +92,9 @@ def test_a_row_from_elsewhere_leads_out_of_no_folder(served: Server, tmp_path: P
         (["export"], "--to FOLDER"),
         ([AUTH, "--where", "nothing"], "Column=value"),
         ([AUTH, "--where", "Nothing=1"], "has no column"),
+        ([AUTH, "--where", "path=1"], "has no column 'path'"),
+        ([AUTH, "--where", "since=1d"], "has no column 'since'"),
+        (["export", "--to", "nowhere", "--where", "Scopes=1"], "has no column 'Scopes'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(run: Any, words: list[str], wanted: str) -> None:

@@ -15,6 +15,7 @@ from trunkline.catalogue.log_tables import MOST_ROWS, LogTable, read
 from trunkline.cli import options, printout, remote
 from trunkline.errors import InvalidError
 from trunkline.insight.logs.records import file_of, folder, line
+from trunkline.insight.logs.values import check_names
 
 EXPORT = "export"
 
@@ -45,7 +46,10 @@ def logs(
     if table.lower() == EXPORT and to is None:
         raise InvalidError("Say into which folder: trunkline logs export --to FOLDER.")
     wanted = list(read().tables.values()) if table.lower() == EXPORT else [read().named(table)]
-    query = {"since": since, "until": until, "account": account, **_conditions(where or [])}
+    conditions = _conditions(where or [])
+    for one in wanted:  # a word that names no column would be taken for something else of the question
+        conditions = check_names(one, conditions)
+    query = {"since": since, "until": until, "account": account, **conditions}
     server = remote.found(data, url, api_key, account)
     if to is not None:
         for one in wanted:
