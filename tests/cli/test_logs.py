@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,30 @@ def test_tables_are_written_as_a_storage_has_them(run: Any, tmp_path: Path) -> N
     assert first["resourceId"].endswith("/COMMUNICATIONSERVICES/LOGS-CUSTOMER")
     assert f"resourceId={first['resourceId']}/y={first['time'][:4]}/m=" in str(files[0])
     assert {**first["properties"], "SdkType": ""} == {"Identity": "key1", "SdkType": "", "PlatformType": "Python"}
+
+
+def test_what_is_no_text_stands_in_csv_as_json_writes_it(served: Server) -> None:
+    """Lists, objects and truths, as other programs read them."""
+    with visiting(served, "logs-cells") as customer:
+        customer.identity.create_user_and_token(["chat", "voip"])
+        calls = [{"leg_id": "leg-of-cells", "outcome": "answered", "ended_at": later(0), "happened_at": later(-60)}]
+        calls[0]["extra"] = {"tpe": "true"}
+        assert customer.own("POST", "calls", calls).json["accepted"] == 1
+        asked = ["--csv", "--url", served.url, "--api-key", customer.resource.api_key]
+        env = {"SSL_CERT_FILE": served.connection.ca_file}
+        cells = {
+            (name, value)
+            for table in (AUTH, "ACSCallSummary")
+            for row in csv.DictReader(CliRunner().invoke(app, ["logs", table, *asked], env=env).stdout.splitlines())
+            for name, value in row.items()
+        }
+    assert {value for name, value in cells if name == "Scopes"} == {'["chat","voip"]'}
+    assert {value for name, value in cells if name == "TPE"} == {"true"}
+
+
+def later(seconds: float) -> str:
+    """Return a moment near the present one."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
 def test_a_row_from_elsewhere_leads_out_of_no_folder(served: Server, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def logs(
     if as_csv:
         out = csv.DictWriter(sys.stdout, list(wanted[0].columns), lineterminator="\n")
         out.writeheader()
-        out.writerows(rows)
+        out.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     elif as_json:
         printout.as_json(list(rows))
     else:
@@ -77,6 +77,11 @@ def _list(*, as_json: bool) -> None:
         printout.as_json(found)
     else:
         printout.table("Log tables", ("table", "category", "what"), found)
+
+
+def _cell(value: Any) -> Any:
+    """Return what stands in a cell: what is no text and no number as JSON writes it."""
+    return msgspec.json.encode(value).decode() if isinstance(value, bool | list | dict) else value
 
 
 def _conditions(where: list[str]) -> dict[str, str]:
