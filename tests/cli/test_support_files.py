@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from tests.support.customer import visiting
 from trunkline.cli.main import app
-from trunkline.errors import InvalidError
+from trunkline.errors import InvalidError, UnavailableError
 from trunkline.library.served import Server
 
 
@@ -37,3 +39,28 @@ def test_files_are_added_listed_fetched_packed_and_deleted(served: Server, tmp_p
             assert made.read(f"support-files/{file_id}-client.log") == file.read_bytes()
         assert run("support-files", "delete", file_id).stdout == f"{file_id} is gone.\n"
         assert run("support-files", "list").stdout == ""
+
+
+@pytest.mark.parametrize("kept", [None, 0, 100, 300_000])
+def test_a_file_that_does_not_come_to_its_end_is_not_there(served: Server, tmp_path: Path, kept: int | None) -> None:
+    """It can be fetched again, to the same place; whether none of it came or much."""
+    file, copy = tmp_path / "client.log", tmp_path / "copy.log"
+    file.write_bytes(f"{kept} ICE failed\n".encode() * 40_000)
+    with visiting(served, "of-broken-files") as customer:
+        server = ("--url", served.connection.http, "--api-key", customer.resource.api_key)
+
+        def run(*words: Any) -> Any:
+            return CliRunner().invoke(app, ["support-files", *map(str, words), *server])
+
+        file_id = run("add", file, "--call-id", "call-of-broken").stdout.strip()
+        (place,) = served.house.folder.path.rglob(file_id)
+        if kept is None:
+            place.unlink()
+        else:
+            os.truncate(place, kept)
+        done = run("get", file_id, "--out", copy)
+        assert isinstance(done.exception, UnavailableError), (done.exception, done.output)
+        assert not copy.exists()
+        place.write_bytes(file.read_bytes())
+        assert run("get", file_id, "--out", copy).stdout == f"{copy}\n"
+        assert copy.read_bytes() == file.read_bytes()

@@ -81,8 +81,12 @@ def get(
     place = out or Path(about["name"])
     try:
         with place.open("xb") as target:
-            for piece in server.pieces(remote.at("support-files", file_id, "content")):
-                target.write(piece)
+            try:
+                for piece in server.pieces(remote.at("support-files", file_id, "content")):
+                    target.write(piece)
+            except BaseException:
+                place.unlink()  # what did not come to its end is not taken for the file
+                raise
     except OSError as error:
         raise InvalidError(f"{place} cannot be written: {error.strerror}.") from error
     typer.echo(str(place))

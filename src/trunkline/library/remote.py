@@ -112,6 +112,8 @@ class Remote:
         with self._answering("GET", target, None, {}) as answer:
             while piece := answer.read(_AT_ONCE):
                 yield piece
+            if answer.length:  # so much is missing, which the library says nothing of
+                raise http.client.IncompleteRead(b"", answer.length)
 
     @contextmanager
     def _answering(
