@@ -43,7 +43,7 @@ def inbox(
     if as_json:
         printout.as_json(found)
     elif found:
-        printout.table("What was sent, newest first", COLUMNS, [_shown(one) for one in found])
+        printout.table("What was sent, newest first", COLUMNS, found)
     if len(found) < least:
         typer.echo(f"There are {len(found)} such messages, not {least}.", err=True)
         raise typer.Exit(1)
@@ -59,10 +59,3 @@ def _found(server: remote.Remote, conditions: dict[str, str], limit: int) -> Ite
         yield from answer["messages"][:left]
         left -= len(answer["messages"])
         conditions = dict(parse_qsl(urlsplit(answer.get("nextLink", "")).query))
-
-
-def _shown(one: dict[str, Any]) -> dict[str, str]:
-    """Return a row that stays in its line, whatever stands in the message."""
-    return {
-        column: "".join(letter if letter.isprintable() else " " for letter in str(one[column])) for column in COLUMNS
-    }

@@ -110,6 +110,11 @@ def as_json(value: Any) -> None:
     typer.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
 
 
+def plain(text: str) -> str:
+    """Return a text as it can be shown in one line of a terminal, whatever its sender meant to do there."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def line(label: str, value: str) -> str:
     """Return a labelled line."""
     return f"{label:<{_WIDTH}} {value}"
@@ -117,7 +122,7 @@ def line(label: str, value: str) -> str:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Print a table: fitted to a terminal, or one row a line with tabs between for programs."""
-    cells = [[str(row[column]) for column in columns] for row in rows]
+    cells = [[plain(str(row[column])) for column in columns] for row in rows]
     if not sys.stdout.isatty():
         typer.echo(f"# {title}")
         for row in cells:

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 import msgspec
 
+from trunkline.cli.printout import plain
 from trunkline.errors import ConfigurationError
 
 LARGEST = 4 * 1024 * 1024
@@ -119,7 +120,8 @@ def render(event: dict[str, Any], *, as_json: bool) -> str:
     name = str(event.get("eventType") or event.get("type") or "")
     moment = str(event.get("eventTime") or event.get("time") or "")
     data = msgspec.json.encode(event.get("data")).decode()
-    return f"{moment[11:23]}  {name.rpartition('.')[2]}  {event.get('subject', '')}\n  {data}"
+    head = f"{moment[11:23]}  {name.rpartition('.')[2]}  {event.get('subject', '')}"
+    return f"{plain(head)}\n  {plain(data)}"
 
 
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:

@@ -29,9 +29,10 @@ def search(
         printout.as_json(found)
         return
     for meaning in found["found"]:
-        typer.echo(f"{wanted} is {meaning['text']} (account {meaning['account']}).")
+        whose = f" (account {meaning['account']})" if meaning["account"] else ""
+        typer.echo(printout.plain(f"{wanted} is {meaning['text']}{whose}."))
     if not found["found"]:
-        typer.echo(f"Nothing here bears {wanted}. Such ids are found:", err=True)
+        typer.echo(f"Nothing here bears {printout.plain(wanted)}. Such ids are found:", err=True)
         for form in found["may_be"]:
             typer.echo(f"  {form['what']}: {form['where']}", err=True)
         raise typer.Exit(1)
@@ -46,7 +47,7 @@ def _table(story: list[dict[str, Any]]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for entry in story:
-        table.add_row(entry["at"], Text(entry["text"], style=_STYLES[entry["level"]]))
+        table.add_row(entry["at"], Text(printout.plain(entry["text"]), style=_STYLES[entry["level"]]))
         if "advice" in entry:
-            table.add_row("", Text(entry["advice"], style="dim"))
+            table.add_row("", Text(printout.plain(entry["advice"]), style="dim"))
     return table

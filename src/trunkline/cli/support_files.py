@@ -61,7 +61,8 @@ def list_files(
         printout.as_json(found)
         return
     for one in found:
-        typer.echo(f"{one['id']}\t{one['kept_at']}\t{one['call_id']}\t{one['size']}\t{one['name']}")
+        call = printout.plain(one["call_id"])
+        typer.echo(f"{one['id']}\t{one['kept_at']}\t{call}\t{one['size']}\t{one['name']}")
     if not found:
         typer.echo("There are no support files; `trunkline support-files add FILE --call-id ID` adds one.", err=True)
 
