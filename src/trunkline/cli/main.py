@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import typer
 
@@ -86,6 +88,8 @@ def _root(
 
 def main() -> None:
     """Run the command; an error of ours is one sentence on stderr, never a traceback."""
+    if sys.stdout is None:  # closed by whoever started it: what is printed goes nowhere
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open to the end
     try:
         app()
     except ConfigurationError as error:
@@ -100,4 +104,8 @@ def main() -> None:
         sys.exit(FAILED)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone: nothing is left to say
+        sys.exit(FAILED)
+    except OSError as error:
+        typer.echo(f"trunkline: {error.strerror or error}: it went no further.", err=True)
+        sys.stderr.close()  # that what was printed cannot be written is said once
         sys.exit(FAILED)
