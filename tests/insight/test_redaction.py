@@ -54,6 +54,16 @@ def test_a_secret_that_is_known_is_gone_in_every_form(secret: str, form: str, be
         "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----",
         "-----BEGIN RSA PRIVATE KEY-----\nc2VjcmV0\nc2VjcmV0",
         "token eyJhbGciOi.c2VjcmV0.c2VjcmV0",
+        "TRUNKLINE_API_KEY=c2VjcmV0",
+        "api_key: c2VjcmV0",
+        '"account-key":"c2VjcmV0"',
+        '"access_keys": ["c2VjcmV0", "c2VjcmV0=="], "a": 1',
+        "trunkline health --api-key c2VjcmV0",
+        "{'Authorization': b'App c2VjcmV0', 'A': b'b'}",
+        "{b'auth_token': b'c2VjcmV0'}",
+        '"password" => "c2VjcmV0"',
+        "<password>c2VjcmV0</password>",
+        "authorization=bearer%20c2VjcmV0c2VjcmV0",
     ],
 )
 def test_what_looks_like_a_secret_is_gone(line: str) -> None:
@@ -64,11 +74,22 @@ def test_what_looks_like_a_secret_is_gone(line: str) -> None:
 
 def test_objects_lose_what_their_names_say_is_secret() -> None:
     """And every text in them is looked at, names too."""
-    row = {"password": "x", "auth_token": "x", "extra": {"note": f"key {KEY}"}, KEY: 1, "list": [KEY], "none": None}
+    row = {
+        "password": "x",
+        "auth_token": "x",
+        "api_key": "x",
+        "access_keys": ["x"],
+        "extra": {"note": f"key {KEY}"},
+        KEY: 1,
+        "list": [KEY],
+        "none": None,
+    }
     left = Redactor([KEY]).value(row)
     assert left == {
         "password": GONE,
         "auth_token": GONE,
+        "api_key": GONE,
+        "access_keys": GONE,
         "extra": {"note": f"key {GONE}"},
         GONE: 1,
         "list": [GONE],

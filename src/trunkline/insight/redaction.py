@@ -29,11 +29,12 @@ _SPELLED = (
 )
 _VALUE = r"(?:[^\"'\r\n\\]|\\[/u])+"
 _WORD = r"(?:[^\s\"'&;,}\\]|\\[/u])+"
-_SIGN = r"[\\\"'\s]*[:=,][\\\"'\s\[]*"
+_SIGN = r"[\\\"'\s]*(?:=>|[:=,])[\\\"'\s\[]*(?:b[\\\"']+)?"
+_MEANS = r"[\\\"']*\s*(?:=>|[:=>])\s*"
 _HEADERS = r"(?:proxy-)?authorization|x-api-key|api-?key|(?:set-)?cookie|ocp-apim-subscription-key|x-ms-token"
 _NAMES = (
-    "accesskey|sharedaccesskey|accountkey|sharedaccesssignature|password|passwd|pwd|secret|client_?secret|sig|signature|"
-    "access_?token|refresh_?token|id_?token|auth_?token|token|app_?key|private_?key|credential"
+    "(?:access|account|api|app|private|subscription)[_-]?keys?|sharedaccesssignature|password|passwd|pwd|secret|sig|"
+    "signature|token|credential"
 )
 _SECRET_NAME = re.compile(rf"(?:{_HEADERS}|[\w-]*(?:{_NAMES}))", re.IGNORECASE)
 _PATTERNS = [
@@ -43,10 +44,12 @@ _PATTERNS = [
     (re.compile(r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){1,4}"), GONE),
     (re.compile(r"(?:ZXlK|dGxf)[A-Za-z0-9+/=_%-]{40,}"), GONE),  # these two in base64
     (
-        re.compile(r"\b((?:bearer|basic|hmac-sha256|sharedkey)\s+)[A-Za-z0-9._~+/=&;%-]{8,}", re.IGNORECASE),
+        re.compile(r"\b((?:bearer|basic|hmac-sha256|sharedkey)(?:\s+|%20))[A-Za-z0-9._~+/=&;%-]{8,}", re.IGNORECASE),
         rf"\1{GONE}",
     ),
-    (re.compile(rf"((?:{_NAMES})[\\\"']*\s*[:=]\s*[\\\"']*){_WORD}", re.IGNORECASE), rf"\1{GONE}"),
+    (re.compile(rf"((?:{_NAMES}){_MEANS})\[[^\]]{{1,2000}}\]", re.IGNORECASE), rf"\1{GONE}"),  # a list of them
+    (re.compile(rf"((?:{_NAMES}){_MEANS}(?:b(?=[\\\"']))?[\\\"']*){_WORD}", re.IGNORECASE), rf"\1{GONE}"),
+    (re.compile(rf"(--[\w-]*(?:{_NAMES})\s+[\"']?){_WORD}", re.IGNORECASE), rf"\1{GONE}"),  # an option of a command
     (re.compile(rf"([?&](?:code|key)=){_WORD}", re.IGNORECASE), rf"\1{GONE}"),
     (re.compile(r"(://[^/\s:@\"']{0,200}:)[^/\s@\"']{1,500}(?=@)"), rf"\1{GONE}"),
 ]
