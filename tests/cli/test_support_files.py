@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,22 @@ def test_files_are_added_listed_fetched_packed_and_deleted(served: Server, tmp_p
             assert made.read(f"support-files/{file_id}-client.log") == file.read_bytes()
         assert run("support-files", "delete", file_id).stdout == f"{file_id} is gone.\n"
         assert run("support-files", "list").stdout == ""
+
+
+def test_what_comes_through_a_pipe_is_added_too(served: Server, tmp_path: Path) -> None:
+    """Nobody knows before how much it is."""
+    pipe, copy = tmp_path / "client.log", tmp_path / "copy.log"
+    os.mkfifo(pipe)
+    with visiting(served, "of-pipes") as customer:
+        server = ("--url", served.connection.http, "--api-key", customer.resource.api_key)
+        writer = threading.Thread(target=pipe.write_bytes, args=(b"12:00:00 ICE failed\n" * 20_000,), daemon=True)
+        writer.start()
+        words = ["support-files", "add", str(pipe), "--call-id", "call-of-pipes"]
+        done = CliRunner().invoke(app, [*words, *server])
+        assert done.exit_code == 0, done.exception
+        words = ["support-files", "get", done.stdout.strip(), "--out", str(copy)]
+        assert CliRunner().invoke(app, [*words, *server]).exit_code == 0
+    assert copy.stat().st_size == 400_000
 
 
 @pytest.mark.parametrize("kept", [None, 0, 100, 300_000])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import stat
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
@@ -30,16 +31,19 @@ def add(
 ) -> None:
     """Keep a file about a call; prints its id."""
     try:
-        size, body = file.stat().st_size, file.open("rb")
+        about, body = file.stat(), file.open("rb")
     except OSError as error:
         raise InvalidError(f"{file} cannot be read: {error.strerror}.") from error
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    headers = {"Content-Type": kind}
+    if stat.S_ISREG(about.st_mode):  # of a pipe nobody knows how much will come
+        headers["Content-Length"] = str(about.st_size)
     query = {"call_id": call_id, "user_id": user_id, "name": file.name, "account": account}
     with body:
         answer = remote.found(data, url, api_key).send(
             f"{remote.at('support-files')}?{urlencode({name: value for name, value in query.items() if value})}",
             body,
-            {"Content-Type": kind, "Content-Length": str(size)},
+            headers,
         )
     typer.echo(msgspec.json.decode(answer)["id"])
 
