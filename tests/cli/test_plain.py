@@ -39,6 +39,18 @@ def test_no_text_of_a_client_steers_the_terminal(served: Server, tmp_path: Path)
         assert "\nWARNING" not in shown
 
 
+def test_a_story_for_programs_has_a_line_for_each_that_happened(served: Server) -> None:
+    """However long it is: no id is cut in two."""
+    text = " ".join(["8:acs:0d9f3a52-7c1e-4b7d-9a10-5f1c2d3e4f50_0d9f3a52-7c1e-4b7d-9a10-5f1c2d3e4f50"] * 5)
+    with visiting(served, "of-long-lines") as customer:
+        told = [{"call_id": "long-lines", "name": "ringing", "text": text}]
+        assert customer.own("POST", "call-events", told).json["accepted"] == 1
+        server = ("--url", served.connection.http, "--api-key", customer.resource.api_key)
+        done = CliRunner().invoke(app, ["search", "long-lines", *server])
+    (line,) = done.stdout.splitlines()[1:]
+    assert line.partition("\t")[2] == f"ringing: {text}."
+
+
 def test_no_event_steers_the_terminal() -> None:
     """Those that are shown to people; JSON has them as they came."""
     event = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -36,10 +38,21 @@ def search(
         for form in found["may_be"]:
             typer.echo(f"  {form['what']}: {form['where']}", err=True)
         raise typer.Exit(1)
-    if found["story"]:
+    if not sys.stdout.isatty():
+        for line in _lines(found["story"]):
+            typer.echo(line)
+    elif found["story"]:
         Console(soft_wrap=True).print(_table(found["story"]))
     if found.get("cut"):
         typer.echo("There is more; `trunkline ask` and POST /api/v1/facts give all of it.", err=True)
+
+
+def _lines(story: list[dict[str, Any]]) -> Iterator[str]:
+    """Return a line for each that happened, for programs: an id that is cut in two is found by none."""
+    for entry in story:
+        yield f"{entry['at']}\t{printout.plain(entry['text'])}"
+        if "advice" in entry:
+            yield f"\t{printout.plain(entry['advice'])}"
 
 
 def _table(story: list[dict[str, Any]]) -> Table:
