@@ -77,7 +77,7 @@ FACTS: list[Fact] = [
     call(10, "L1", call_id="C1", extra={"participant_id": "P1"}),
     call(10, "L2", call_id="C1", direction="inbound", capability="webrtc"),
     call(20, "L3", outcome="busy", answered=False, answered_at=None, talk_ms=None, sip_code=486, error_code="x"),
-    call(30, "L4", outcome="", ended_at=None),
+    call(30, "L4", outcome="", ended_at=None, talk_ms=None),
     *(sample(10 + each, "L1", jitter_ms=5.0 + each, loss_percent=2.0, rtt_ms=40.0) for each in range(5)),
     *(sample(10 + each, "L1", direction="outbound", packets_sent=10) for each in range(5)),
     sample(13, "L1", media="video", stream="7", frames_per_second=24.0, height_px=720.0, freeze_per_minute_ms=50.0),
