@@ -230,6 +230,7 @@ def test_a_webhook_that_does_not_agree_is_explained(shared: Any, hook: Hook) -> 
     listed = shared.run("events", "list", "--json").stdout
     assert "tops3cret" not in listed + done.stdout + done.stderr
     assert json.loads(listed)[0]["types"] == ["Microsoft.Communication.ChatMessageReceived"]
+    assert "is failed, not active" in shared.run("events", "resend", "mine").stderr
     assert shared.run("events", "unsubscribe", "mine").returncode == 0
     assert shared.run("events", "unsubscribe", "mine").returncode == 1
     assert shared.run("events", "dead-letters").returncode == 0

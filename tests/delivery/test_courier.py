@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -272,7 +273,7 @@ def test_a_stop_lets_an_attempt_in_flight_end(tmp_path: Path) -> None:
 
 
 def test_a_dead_parcel_can_be_sent_again(tmp_path: Path) -> None:
-    """Revived, it is as good as new and keeps its events."""
+    """Revived, it is as good as new and keeps its events; it goes where its subscription is now."""
 
     async def run() -> None:
         async with receiving() as receiver, rigged(tmp_path) as rig:
@@ -281,10 +282,16 @@ def test_a_dead_parcel_can_be_sent_again(tmp_path: Path) -> None:
             await rig.until_attempts(1)
             receiver.status = 200
             now = rig.clock.now()
-            await rig.database.write(lambda t: queue.revive(t, 1, now, now + timedelta(hours=1)))
+            terms = queue.Terms(
+                url=f"{receiver.url}/new", most_attempts=3, due_at=now, expires_at=now + timedelta(hours=1)
+            )
+            revive = partial(queue.revive, subscription="s1", terms=terms, most=10)
+            assert await rig.database.write(partial(revive, after=1)) == {}
+            assert await rig.database.write(partial(revive, after=-1)) == {1: 1}
             rig.courier.wake(["s1"])
             await until(lambda: rig.courier.delivered)
             assert (await rig.find()).event_ids == ("e1",)
+            assert [heard.path for heard in receiver.heard] == ["/hook", "/hook/new"]
 
     asyncio.run(run())
 

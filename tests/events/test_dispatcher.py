@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from tests.delivery.rig import receiving, rigged, settle, until
+from tests.delivery.rig import Heard, receiving, rigged, settle, until
 from tests.events.scene import ADA, BEN, CAT, TOPIC, a_message, agreeing, notifications, staged
 from tests.support.states import url_for
 from trunkline.delivery import queue
-from trunkline.errors import NotFoundError
-from trunkline.events import outbox
+from trunkline.errors import ConflictError, NotFoundError
+from trunkline.events import dispatcher, outbox
 from trunkline.events.filters import Filter
 
 RECEIVED = "Microsoft.Communication.ChatMessageReceived"
@@ -289,6 +290,43 @@ def test_an_example_can_be_fired_past_the_filter(tmp_path: Path) -> None:
                 await scene.dispatcher.fire("trunkline", "orders", "NoSuchType")
             with pytest.raises(NotFoundError):
                 await scene.dispatcher.fire("trunkline", "missing", RECEIVED)
+
+    asyncio.run(run())
+
+
+def test_dead_letters_are_sent_again_to_the_address_of_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that one subscription has, as often as it takes; nothing of another's, and nothing twice."""
+
+    async def run() -> None:
+        async with receiving() as receiver, receiving() as mended, staged(tmp_path) as scene:
+            receiver.answer = mended.answer = agreeing
+            await scene.subscribe(receiver.url)
+            await scene.subscribe(receiver.url, name="others")
+
+            async def refusing(_heard: Heard) -> web.Response:
+                return web.Response(status=400)
+
+            receiver.answer = refusing
+            await scene.tell(*(a_message(scene.rig.clock.now()) for _ in range(3)))
+            await until(lambda: scene.rig.courier.buried == 18)
+            await scene.subscribe(mended.url)
+            monkeypatch.setattr(dispatcher, "MOST_PARCELS", 4)
+            assert await scene.dispatcher.resend("trunkline", "orders") == 9
+            await until(lambda: len(notifications(mended)) == 9)
+            assert await scene.dispatcher.resend("trunkline", "orders") == 0
+            assert (await scene.rig.counts())["dead"] == 9
+
+    asyncio.run(run())
+
+
+def test_dead_letters_of_an_address_that_has_not_agreed_stay(tmp_path: Path) -> None:
+    """Nothing is sent where nobody wants it."""
+
+    async def run() -> None:
+        async with staged(tmp_path) as scene:
+            await scene.subscribe("http://127.0.0.1:1/")
+            with pytest.raises(ConflictError, match="failed"):
+                await scene.dispatcher.resend("trunkline", "orders")
 
     asyncio.run(run())
 

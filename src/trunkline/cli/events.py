@@ -125,6 +125,21 @@ def dead_letters(
         typer.echo(msgspec.json.encode(letter).decode())
 
 
+@app.command("resend")
+def resend_dead_letters(
+    name: Name,
+    *,
+    account: options.Account = "",
+    data: options.Data = None,
+    url: options.Url = "",
+    api_key: options.ApiKey = "",
+) -> None:
+    """Send what could not be delivered to one subscription again."""
+    server = remote.found(data, url, api_key)
+    answer = server.call("POST", remote.at("subscriptions", name, "resend"), account=account)
+    typer.echo(f"{answer['events']} events are on their way to {name} again.")
+
+
 def request(name: str, address: str, wanted: list[str], subject: str, schema: str) -> dict[str, Any]:
     """Return the body that asks for a subscription."""
     body: dict[str, Any] = {"name": name, "url": address, "types": wanted, "subject_begins": subject}

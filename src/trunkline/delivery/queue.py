@@ -62,6 +62,16 @@ sa.Index(
     postgresql_where=sa.text("finished_at IS NOT NULL"),
 )
 
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a parcel goes that is sent again, from when on and until when, and how often it is tried."""
+
+    url: str
+    most_attempts: int
+    due_at: datetime
+    expires_at: datetime
+
+
 _put = sa.insert(parcels)
 _due = (
     sa.select(parcels)
@@ -111,6 +121,17 @@ _dead = (
     .order_by(parcels.c.id.desc())
     .limit(sa.bindparam("most"))
 )
+_dead_of = (
+    sa.select(parcels.c.id, parcels.c.event_ids)
+    .where(
+        _IS_FINISHED,
+        parcels.c.state == State.DEAD.value,
+        parcels.c.subscription == sa.bindparam("of_subscription"),
+        parcels.c.id > sa.bindparam("after"),
+    )
+    .order_by(parcels.c.id)
+    .limit(sa.bindparam("most"))
+)
 _one = sa.select(parcels).where(parcels.c.id == sa.bindparam("of_id"))
 _revive = (
     sa.update(parcels)
@@ -120,6 +141,8 @@ _revive = (
         reason="",
         attempts=0,
         finished_at=None,
+        url=sa.bindparam("url"),
+        most_attempts=sa.bindparam("most_attempts"),
         due_at=sa.bindparam("due_at"),
         expires_at=sa.bindparam("expires_at"),
     )
@@ -232,9 +255,12 @@ def find(reader: Reader | Transaction, parcel_id: int) -> Parcel | None:
     return None if row is None else _parcel(row)
 
 
-def revive(transaction: Transaction, parcel_id: int, now: datetime, expires_at: datetime) -> None:
-    """Let a dead parcel wait again as if it were new."""
-    transaction.hand(_revive, of_id=parcel_id, due_at=now, expires_at=expires_at)
+def revive(transaction: Transaction, subscription: str, terms: Terms, after: int, most: int) -> dict[int, int]:
+    """Let dead parcels of a subscription after an id wait again as if they were new; returns their ids and events."""
+    rows = transaction.all(_dead_of, of_subscription=subscription, after=after, most=most)
+    for row in rows:
+        transaction.hand(_revive, of_id=row.id, **msgspec.structs.asdict(terms))
+    return {row.id: len(_decode_ids(row.event_ids)) for row in rows}
 
 
 def counts(reader: Reader) -> dict[str, int]:

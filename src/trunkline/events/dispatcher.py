@@ -21,6 +21,7 @@ from trunkline.config import Settings
 from trunkline.delivery import queue
 from trunkline.delivery.courier import Courier
 from trunkline.delivery.parcel import Parcel
+from trunkline.errors import ConflictError
 from trunkline.events import outbox
 from trunkline.events.envelopes import Envelope, Template, Topic, topic_id
 from trunkline.events.event import Event
@@ -125,6 +126,29 @@ class Dispatcher:
         await self._database.write(lambda transaction: _put(transaction, parcels))
         self._courier.wake([subscription.id])
         return event
+
+    async def resend(self, resource: str, name: str) -> int:
+        """Let the dead letters of a subscription wait again, for its address of now; returns how many events those are.
+
+        Raises NotFoundError for an unknown subscription, ConflictError for one that has not agreed or that changes.
+        """
+        subscription = self._subscriptions.get(resource, name)
+        if subscription.state != "active":
+            raise ConflictError(f"The event subscription {subscription.name} is {subscription.state}, not active.")
+        key, kept = (subscription.resource, subscription.name.lower()), self._subscriptions.kept
+        spec, now = subscription.spec, self._clock.now()
+        terms = queue.Terms(url=spec.url, most_attempts=spec.most_attempts, due_at=now, expires_at=now + spec.life)
+
+        def unit(transaction: Transaction, after: int) -> dict[int, int]:
+            if kept_at_last(transaction).get(key) != kept.get(key):
+                raise ConflictError("The event subscription was changed at the same time; try again.")
+            return queue.revive(transaction, subscription.id, terms, after, MOST_PARCELS)
+
+        events, last = 0, -1
+        while revived := await self._database.write(lambda transaction, after=last: unit(transaction, after)):  # type: ignore[misc]
+            events, last = events + sum(revived.values()), max(revived)
+            self._courier.wake([subscription.id])
+        return events
 
     async def _tell(self) -> datetime:
         while self._database.is_on_duty and await self._tell_some():

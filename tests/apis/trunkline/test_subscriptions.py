@@ -141,6 +141,12 @@ def test_what_could_not_be_delivered_is_listed(own: Any, world: World, hook: Hoo
     assert [letter["subscription"] for letter in letters] == ["mine"]
     assert letters[0]["event"]["deadLetterReason"] == "UndeliverableDueToHttpBadRequest"
     assert "tops3cret" not in str(letters[0]["url"])
+    hook.status = 200
+    again = own("POST", "/subscriptions/mine/resend")
+    assert (again.status, again.json) == (202, {"events": 1})
+    world.until(lambda: world.house.database.read_now(queue.counts)["delivered"] == 1)
+    assert own("GET", "/dead-letters").json["dead_letters"] == []
+    assert own("POST", "/subscriptions/nobody/resend").status == 404
 
 
 def test_as_many_dead_letters_are_listed_as_were_asked_for(own: Any, world: World) -> None:

@@ -227,6 +227,12 @@ class DeadLetter(Shape, frozen=True, kw_only=True):
     event: dict[str, Any]
 
 
+class Resent(Shape, frozen=True, kw_only=True):
+    """How many events are on their way again."""
+
+    events: int
+
+
 class DeadLetters(Shape, frozen=True, kw_only=True):
     """The events that could not be delivered, newest first."""
 

@@ -77,6 +77,7 @@ class SubscriptionHandlers:
             "DeleteSubscription": self.delete,
             "TestSubscription": self.test,
             "ListDeadLetters": self.dead,
+            "ResendDeadLetters": self.resend,
         }
 
     async def create(self, exchange: Exchange) -> Response:
@@ -118,6 +119,11 @@ class SubscriptionHandlers:
         event_type = self._type(wanted)
         event = await self._dispatcher.fire(resource, name, event_type)
         return json_response({"type": event_type, "event": event.id}, 202)
+
+    async def resend(self, exchange: Exchange) -> Response:
+        """Send the dead letters of one subscription again."""
+        events = await self._dispatcher.resend(self._resource(exchange), exchange.params["name"])
+        return json_response({"events": events}, 202)
 
     async def dead(self, exchange: Exchange) -> Response:
         """List what could not be delivered, newest first."""

@@ -192,6 +192,7 @@ TOLD: dict[str, Told] = {
     "GetSubscription": Told(answers={200: (answers.Subscribed,)}, query=(ACCOUNT,)),
     "DeleteSubscription": Told(answers={204: ()}, query=(ACCOUNT,)),
     "TestSubscription": Told(answers={202: (answers.Fired,)}, body=TestRequest, query=(ACCOUNT,)),
+    "ResendDeadLetters": Told(answers={202: (answers.Resent,)}, query=(ACCOUNT,)),
     "ListInbox": Told(answers={200: (answers.Inbox,)}, query=_INBOX),
     "ListDeadLetters": Told(
         answers={200: (answers.DeadLetters,)},
