@@ -73,6 +73,22 @@ def test_what_an_account_sees_is_not_crowded_out_by_others(world: World, monkeyp
     assert [one.rule for one in world.run(between)] == ["busy"]
 
 
+def test_an_outage_is_not_crowded_out_by_alerts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many of an account's own rules have incidents that are newer."""
+    for name in ("_seen_since", "_outages"):
+        monkeypatch.setattr(incidents, name, getattr(incidents, name).limit(3))
+    begin(world)
+    for _ in range(5):
+        pass_minute(world, 8, status=500)
+    for number in range(3):
+        put(world, f"rule {number}")
+        pass_minute(world, 8, status=500)
+    assert {one.kind for one in kept(world, "trunkline")} == {"alert"}
+    found = world.run(world.house.incidents.outages(world.clock.now() - 60 * MINUTE, ["trunkline"]))
+    assert found
+    assert {one.kind for one in found} == {"outage"}
+
+
 @pytest.mark.parametrize("is_open", [True, False])
 def test_a_rule_that_goes_while_it_is_followed_leaves_no_incident_open(
     world: World, monkeypatch: pytest.MonkeyPatch, *, is_open: bool

@@ -67,6 +67,7 @@ _is_seen = sa.or_(
     sa.and_(incidents.c.resource == "", incidents.c.kind == OUTAGE),
 )
 _seen_since = _since.where(_is_seen)
+_outages = _seen_since.where(incidents.c.kind == OUTAGE)
 _between = _since.where(incidents.c.began_at <= sa.bindparam("until", type_=Moment))
 _seen_between = _between.where(_is_seen)
 _old = (
@@ -162,6 +163,10 @@ class Incidents:
         """
         given: dict[str, Any] = {"since": moment}
         return await self._listed(_since if seen is None else _seen_since, given, seen)
+
+    async def outages(self, moment: datetime, seen: Sequence[str] = ()) -> list[Incident]:
+        """List of what `since` would give with `seen` the outages alone, however many alerts there are."""
+        return await self._listed(_outages, {"since": moment}, seen)
 
     async def between(self, since: datetime, until: datetime, seen: Sequence[str] | None = None) -> list[Incident]:
         """List the incidents that began by a moment and were not over at an earlier one, the newest first.

@@ -9,7 +9,7 @@ from html import escape
 from importlib.resources import files
 
 from trunkline.clock import Clock
-from trunkline.insight.incidents import OUTAGE, Incident, Incidents
+from trunkline.insight.incidents import Incident, Incidents
 from trunkline.insight.standing import Report, Standings
 from trunkline.services.notices import Notice, Notices
 
@@ -45,7 +45,7 @@ class StatusPage:
 
     async def _draw(self, now: datetime) -> str:
         report = await self._standings.now(())
-        past = [one for one in await self._incidents.since(now - HISTORY, ()) if one.kind == OUTAGE]
+        past = await self._incidents.outages(now - HISTORY)
         notices = await self._notices.since(now - HISTORY)
         over = [one for one in notices if one.state(now) == "over"]
         return self.template.format_map(

@@ -17,7 +17,7 @@ from trunkline.catalogue.azure.ids import resource_id
 from trunkline.catalogue.rows import Catalogue
 from trunkline.clock import parse_rfc3339
 from trunkline.errors import NotFoundError
-from trunkline.insight.incidents import OUTAGE, Incident, Incidents
+from trunkline.insight.incidents import Incident, Incidents
 from trunkline.insight.standing import Report, Standings
 from trunkline.services.notices import Notices
 from trunkline.services.resources import Resource
@@ -99,7 +99,7 @@ class ResourceHealthHandlers:
 
     async def _concerning(self, since: Any, names: set[str]) -> list[Incident]:
         """Return the outages of some resources, and of the whole server."""
-        return [one for one in await self._incidents.since(since, sorted(names)) if one.kind == OUTAGE]
+        return await self._incidents.outages(since, sorted(names))
 
     # --- availability ---
 
