@@ -30,6 +30,7 @@ from trunkline.telemetry.recorder import Recorder
 
 _log = logging.getLogger("trunkline.requests")
 _LONGEST_SHOWN = 300
+_PREFLIGHT = "access-control-request-method"
 _SDK = re.compile(r"azsdk-[\w.-]+/[\w.+-]+")
 
 
@@ -115,7 +116,7 @@ class Application:
         is_open = operation is not None and operation.auth == "open"
         if not is_open:
             self._hosts.admit(exchange, scope)
-        if operation is None and found.allowed and exchange.method == "OPTIONS":
+        if found.allowed and exchange.method == "OPTIONS" and _PREFLIGHT in exchange.headers:
             allowance = door.preflight(exchange, found.allowed)
             if allowance is not None:
                 exchange.service = None  # a browser's own question is no request to the service

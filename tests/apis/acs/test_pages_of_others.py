@@ -63,3 +63,4 @@ def test_what_no_browser_asks_is_refused(world: World) -> None:
     assert preflight(world, "/chat/threads", headers="a: b\r\nc").status == 405
     assert preflight(world, "/chat/threads", headers="x" * 1001).status == 405
     assert preflight(world, "/chat/threads", host="evil.example").status == 421
+    assert world.call("OPTIONS", "/chat/threads", headers={"origin": ORIGIN}).status == 405
