@@ -44,17 +44,17 @@ check: $(VENV)/.checked
 	$(BIN)/python -m tools.docs --check
 
 kill: $(VENV)/.tested
-	@ROUNDS=$(ROUNDS) SEED=$(SEED) $(BIN)/python -m pytest -n 0 -m kill --capture=no tests/crash tests/telemetry $(ARGS)
+	@ROUNDS=$(ROUNDS) SEED=$(SEED) $(BIN)/python -m pytest -n 0 -m kill --timeout 0 --capture=no tests/crash tests/telemetry $(ARGS)
 
 soak: $(VENV)/.tested
-	@MINUTES=$(MINUTES) $(BIN)/python -m pytest -n 0 -m soak --capture=no tests/soak $(ARGS)
+	@MINUTES=$(MINUTES) $(BIN)/python -m pytest -n 0 -m soak --timeout 0 --capture=no tests/soak $(ARGS)
 
 conformance: $(VENV)/.conforming
 	@$(BIN)/python -m tools.conformance $(ARGS)
 	@$(if $(ARGS),,$(BIN)/python -m tools.azurite)
 
 hostile: $(VENV)/.tested
-	@HOSTILE_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/hostile $(ARGS)
+	@HOSTILE_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest --timeout 0 tests/hostile $(ARGS)
 
 bench: $(VENV)/.benched
 	@$(BIN)/python -m benchmarks $(NAME) $(ARGS)
