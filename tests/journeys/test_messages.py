@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.services.sms.scene import pass_time
 from tests.support.world import World
 from trunkline.connection import Place
-from trunkline.services.sms.carriage import counts
 
 
 def asked(world: World, *measures: str, by: tuple[str, ...] = (), **given: Any) -> list[tuple[Any, ...]]:
@@ -15,19 +15,6 @@ def asked(world: World, *measures: str, by: tuple[str, ...] = (), **given: Any) 
     answer = world.call("POST", "/api/v1/ask?", json={"measures": measures, "by": by, **given}, token=token)
     assert answer.status == 200, answer.body
     return [(*point["split"], *point["values"]) for point in answer.json["points"]]
-
-
-def carried(world: World) -> None:
-    """Turn the clock until the carrier has reported every text message, and that is recorded."""
-
-    def is_open() -> bool:
-        return any(world.run(world.house.database.read(counts)).values())
-
-    for _ in range(1000):
-        if not is_open():
-            break
-        world.advance(1)
-    world.until(lambda: not world.house.sms.carriage._offers)
 
 
 def test_a_chat_message_counts_once_for_each_recipient(world: World) -> None:
@@ -55,7 +42,8 @@ def test_a_text_message_is_one_record_with_what_became_of_it(world: World) -> No
     assert world.call("POST", "/sms", json=body, key=True).status == 202
     by = ("country", "status", "sender_type", "tag")
     assert asked(world, "messages.sent", by=by[:1]) == [("HR", 1), ("US", 1)]
-    carried(world)
+    pass_time(world, 5)
+    world.until(lambda: not world.house.sms.carriage._offers)  # what became of them is recorded with that
     found = asked(world, "messages.sent", "messages.delivered", by=by)
     assert found == [
         ("HR", "delivered", "toll free", "greeting", 1, 1),

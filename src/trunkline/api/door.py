@@ -68,9 +68,8 @@ class Door:
     def check(self, exchange: Exchange, operation: Operation) -> None:
         """Check what every operation of the API needs, once the caller is known."""
 
-    def preflight(self, exchange: Exchange, allowed: Sequence[str]) -> Response | None:  # noqa: ARG002 - for those who have it
+    def preflight(self, exchange: Exchange, allowed: Sequence[str]) -> Response | None:
         """Tell a browser that a page of another origin may call these methods of a path; None where it may not."""
-        return None
 
     def refuse(self, exchange: Exchange, error: TrunklineError) -> Response:
         """Turn an error into the vendor's body."""

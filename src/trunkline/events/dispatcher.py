@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -140,7 +140,7 @@ class Dispatcher:
         terms = queue.Terms(url=spec.url, most_attempts=spec.most_attempts, due_at=now, expires_at=now + spec.life)
 
         def unit(transaction: Transaction, after: int) -> dict[int, int]:
-            if kept_at_last(transaction).get(key) != kept.get(key):
+            if not _are_unchanged(transaction, {key}, kept):
                 raise ConflictError("The event subscription was changed at the same time; try again.")
             return queue.revive(transaction, subscription.id, terms, after, MOST_PARCELS)
 
@@ -170,7 +170,8 @@ class Dispatcher:
                 others_wrote = transaction.generation != self._generation
                 if others_wrote and not outbox.are_untold(transaction, found.numbers):
                     return _OVERTAKEN
-                if not _are_for_whom_they_were(transaction, found.parcels, kept):
+                keys = {(parcel.resource, parcel.subscription_name.lower()) for parcel in found.parcels}
+                if not _are_unchanged(transaction, keys, kept):
                     return _OVERTAKEN
                 _put(transaction, found.parcels)
                 outbox.mark_told(transaction, found.numbers, now)
@@ -266,9 +267,8 @@ def _put(transaction: Transaction, parcels: Sequence[Parcel]) -> None:
         queue.put(transaction, parcel)
 
 
-def _are_for_whom_they_were(transaction: Transaction, parcels: Sequence[Parcel], kept: Mapping[Key, bytes]) -> bool:
-    """Tell whether nobody has deleted or changed a subscription of these parcels since they were made."""
-    keys = {(parcel.resource, parcel.subscription_name.lower()) for parcel in parcels}
+def _are_unchanged(transaction: Transaction, keys: Collection[Key], kept: Mapping[Key, bytes]) -> bool:
+    """Tell whether nobody has deleted or changed one of these subscriptions since they were read."""
     if not keys:
         return True
     last = kept_at_last(transaction)

@@ -44,9 +44,8 @@ class AcsDoor(GuardedDoor[Callers]):
 
     def preflight(self, exchange: Exchange, allowed: Sequence[str]) -> Response | None:
         """Pages of every origin may call what a user's token opens, as the original's: nothing goes along unasked."""
-        service = exchange.service
         asked = exchange.headers.get("access-control-request-headers", "")
-        if service is None or service.name not in self._of_users or not _HEADERS.fullmatch(asked):
+        if not self._is_of_users(exchange) or not _HEADERS.fullmatch(asked):
             return None
         headers = {
             "Access-Control-Allow-Origin": "*",
@@ -90,7 +89,10 @@ class AcsDoor(GuardedDoor[Callers]):
         echoed = exchange.headers.get("x-ms-client-request-id", "")
         if echoed and len(echoed) <= _ECHOED and echoed.isascii() and echoed.isprintable():
             headers.append((b"x-ms-client-request-id", echoed.encode()))
-        if "origin" in exchange.headers and exchange.service is not None and exchange.service.name in self._of_users:
+        if "origin" in exchange.headers and self._is_of_users(exchange):
             headers += _SEEN_BY_PAGES
         if exchange.service is not None and exchange.service.versions:
             headers.append((b"api-supported-versions", ", ".join(exchange.service.versions).encode()))
+
+    def _is_of_users(self, exchange: Exchange) -> bool:
+        return exchange.service is not None and exchange.service.name in self._of_users
